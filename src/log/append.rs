@@ -1,0 +1,148 @@
+//! Appending: offsets are given here, and nowhere else.
+
+use super::marks::Mark;
+use super::roll::{RollParams, reason_to_roll};
+use super::{Log, Refusal};
+use crate::error::{Error, Result};
+use crate::record::EncodedBatch;
+use crate::segment::{ActiveSegment, AppendFailure, OpenTransactions, Segment};
+use std::sync::Arc;
+
+/// The first reservation of offsets. They grow with the log, so that a crash never skips more offsets than were given
+/// out since it was opened (or this many).
+const RESERVATION_MIN: u64 = 1 << 10;
+/// Beyond this the sync of a reservation costs nothing any more.
+pub(super) const RESERVATION_MAX: u64 = 1 << 20;
+
+/// What an append was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the batch's first record.
+    pub base_offset: u64,
+    /// The offset of its last record.
+    pub last_offset: u64,
+}
+
+/// Everything that only the holder of the write lock may touch.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) active: ActiveSegment,
+    pub(super) transactions: OpenTransactions,
+    /// The end when the log was opened, from which reservations grow.
+    pub(super) opened_end: u64,
+    pub(super) reserved_end: u64,
+    /// Closed segments that are not synced and filed yet, in order.
+    pub(super) unsynced: Vec<Arc<Segment>>,
+    /// Whether a file was made whose name is not synced yet.
+    pub(super) names_unsynced: bool,
+}
+
+impl Writer {
+    /// Below this offset every transaction is decided.
+    pub(super) fn last_stable(&self, end: u64) -> u64 {
+        self.transactions.first_offset().unwrap_or(end)
+    }
+}
+
+impl Log {
+    /// Appends a batch: gives its records the next offsets, writes it behind the others, and shows it to readers.
+    ///
+    /// When this returns, the batch survives the end of the process; a power cut it survives once [`Log::flush_to`]
+    /// its end has returned.
+    ///
+    /// # Errors
+    /// If it fails, nothing was appended, but for [`Error::Indeterminate`], which says so. [`Error::DiskFull`] needs no
+    /// reopening: free some space and append again.
+    pub fn append(&self, batch: &mut EncodedBatch<'_>) -> Result<Appended> {
+        let mut writer = self.writer.lock();
+        self.check_writable()?;
+        self.check_size(batch)?;
+        let base_offset = self.marks.end();
+        let last_offset = base_offset + u64::from(batch.header().last_offset_delta);
+        if i64::try_from(last_offset).is_err() {
+            return Err(Error::InvalidBatch { why: "the log has no offsets left".into() });
+        }
+        self.reserve(&mut writer, last_offset + 1)?;
+        let epoch = self.leader_epoch();
+        batch.assign(base_offset, epoch);
+        if self.must_roll(&mut writer, batch)? {
+            self.roll(&mut writer, base_offset)?;
+        }
+        let Writer { active, transactions, .. } = &mut *writer;
+        active
+            .append(&batch.as_batch(), transactions)
+            .map_err(|failure| self.append_failed(base_offset, active.segment(), failure))?;
+        self.marks.set(Mark::End, last_offset + 1);
+        self.marks.set(Mark::LastStable, writer.last_stable(last_offset + 1));
+        Ok(Appended { base_offset, last_offset })
+    }
+
+    fn check_size(&self, batch: &EncodedBatch<'_>) -> Result<()> {
+        let bytes = batch.bytes().len() as u64;
+        let limits = [
+            ("max_message_bytes", self.config.max_message_bytes),
+            ("segment_bytes", self.config.segment_bytes),
+        ];
+        for (setting, limit) in limits {
+            if bytes > u64::from(limit) {
+                return Err(Error::TooLarge { bytes, limit: limit.into(), setting });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that all offsets below `end` are reserved, durably, before any of them is shown to anybody.
+    fn reserve(&self, writer: &mut Writer, end: u64) -> Result<()> {
+        if end <= writer.reserved_end {
+            return Ok(());
+        }
+        let grown = (end - writer.opened_end).next_power_of_two();
+        let reserved_end =
+            end.saturating_add(grown.clamp(RESERVATION_MIN, RESERVATION_MAX)).min(i64::MAX as u64);
+        self.commit(|state| state.reserved_end = reserved_end)?;
+        writer.reserved_end = reserved_end;
+        Ok(())
+    }
+
+    fn must_roll(&self, writer: &mut Writer, batch: &EncodedBatch<'_>) -> Result<bool> {
+        let header = batch.header();
+        let active = &mut writer.active;
+        let first_timestamp = active.first_timestamp()?;
+        // The wall clock is only asked where it counts: it costs as much as encoding a record.
+        let by_records = first_timestamp.is_some_and(|first| first.as_millis() >= 0);
+        let params = RollParams {
+            base_offset: active.segment().base_offset(),
+            bytes: active.segment().bytes(),
+            first_timestamp,
+            opened_at: active.opened_at(),
+            indexes_are_full: active.indexes_are_full(self.config.segment_index_bytes),
+            incoming_bytes: header.size.into(),
+            incoming_last_offset: header.last_offset(),
+            incoming_timestamp: header.max_timestamp,
+            now: if by_records { active.opened_at() } else { self.clock.now() },
+        };
+        Ok(reason_to_roll(&params, &self.config).is_some())
+    }
+
+    /// Closes the active segment and begins a new one at `base_offset`. Nothing is synced here; the next flush does it.
+    pub(super) fn roll(&self, writer: &mut Writer, base_offset: u64) -> Result<()> {
+        let segment = Segment::create_or_empty(&self.home, base_offset)?;
+        writer.names_unsynced = true;
+        writer.active.segment().seal(base_offset);
+        writer.unsynced.push(writer.active.segment().clone());
+        writer.active =
+            ActiveSegment::new(segment.clone(), self.config.index_interval_bytes, self.clock.now());
+        self.segments.store(Arc::new(self.segments.load().with(segment)));
+        Ok(())
+    }
+
+    fn append_failed(&self, end: u64, segment: &Segment, failure: AppendFailure) -> Error {
+        let AppendFailure { source, undone } = failure;
+        if undone {
+            return Error::io("append to", &segment.log_path(), source);
+        }
+        let cause = format!("an append failed and could not be undone: {source}");
+        self.refuse(Refusal::Poisoned(cause.clone()));
+        Error::Indeterminate { path: self.path().to_owned(), until: end, cause }
+    }
+}

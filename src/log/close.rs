@@ -1,0 +1,37 @@
+//! Closing a log in order: afterwards nothing has to be read to open it.
+
+use super::{Log, Refusal};
+use crate::error::Result;
+
+impl Log {
+    /// Makes everything durable, files all indexes, and refuses writes from now on. Reads go on.
+    pub(super) fn close(&self) -> Result<()> {
+        if !self.damage.is_empty() {
+            return Ok(());
+        }
+        {
+            let _writer = self.writer.lock();
+            self.check_writable()?;
+            self.refuse(Refusal::Closed);
+        }
+        self.flush()?;
+        self.without_flushes(|| {
+            let segments = self.segments.load_full();
+            let (active, closed) = segments.all().split_last().expect("a log has at least one segment");
+            let live: Vec<_> = closed.iter().filter(|segment| segment.is_live()).cloned().collect();
+            self.file_closed(&live)?;
+            active.finish_indexes();
+            let sums = active.file_indexes()?;
+            let end = self.marks.end();
+            let mut state = self.durable_end.state();
+            state.sums = sums;
+            state.segment_base = active.base_offset();
+            state.segment_bytes = active.bytes();
+            state.largest = active.largest_timestamp();
+            state.durable_end = end;
+            state.first_unstable = self.marks.get().last_stable;
+            state.reserved_end = end;
+            if state != self.durable_end.state() { self.commit(|noted| *noted = state) } else { Ok(()) }
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! What was found to be lost: data that was durable, and is gone.
+
+use super::Log;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Something durable that is gone, found when a log was opened. Nothing is deleted to heal it: the log is read-only,
+/// its other records can be read, and a restored file makes it whole again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file that is missing or too short.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+    /// The offsets that cannot be read.
+    pub offsets: Range<u64>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.offsets;
+        write!(
+            f,
+            "offsets {start} to {} are lost: {} {}",
+            end.saturating_sub(1),
+            self.path.display(),
+            self.what
+        )
+    }
+}
+
+impl Log {
+    /// An error if `offset` lies in what is lost.
+    pub(super) fn damage_at(&self, offset: u64) -> Result<()> {
+        match self.damage.iter().find(|damage| damage.offsets.contains(&offset)) {
+            None => Ok(()),
+            Some(damage) => Err(Error::Corrupt {
+                path: damage.path.clone(),
+                position: 0,
+                expected: "the file as it was synced".into(),
+                found: damage.what.clone(),
+                offsets: offset..damage.offsets.end,
+            }),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Many logs in one directory: its lock, its clean-shutdown marker, and the files that its logs share.
+//!
+//! ```text
+//! data/.lock                                held as long as somebody has the directory open
+//! data/brooklet-format                      the version of what is ours, and the sign that the directory is
+//! data/.kafka_cleanshutdown                 there while nobody has it open and all was closed in order
+//! data/recovery-point-offset-checkpoint     } for Kafka, and for what is taken over from it
+//! data/log-start-offset-checkpoint          }
+//! data/orders-0/                            one log
+//! ```
+
+use super::Log;
+use super::checkpoint::{self, LOG_STARTS, RECOVERY_POINTS};
+use super::durable_end::DURABLE_END;
+use super::manifest::MANIFEST;
+use super::recover::Adopted;
+use crate::clock::{Clock, SystemClock};
+use crate::config::LogConfig;
+use crate::error::{Error, OrIo, Result};
+use crate::io::{EntryKind, FilePool, Fs, Lock, MemFs, OsFs, read_file, replace_file};
+use crate::segment::{FileName, Home};
+use crate::types::TopicPartition;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const LOCK: &str = ".lock";
+const FORMAT: &str = "brooklet-format";
+const FORMAT_VERSION: u32 = 1;
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// What Kafka's marker looks like, with the epoch of a broker that never was: so it is known to be ours.
+const OUR_CLEAN_SHUTDOWN: &str = "{\"version\":0,\"brokerEpoch\":-1}";
+const SMALL: usize = 4096;
+
+/// How to open a directory.
+#[derive(Debug, Clone)]
+pub struct LogDirOptions {
+    /// At most so many files are open at once; others are closed and opened again as needed. Default 512, which leaves
+    /// room for the rest of the program under the usual limit of 1024.
+    pub open_files: usize,
+    /// Take over a directory that Kafka wrote. Default false: such a directory is refused.
+    pub adopt: bool,
+}
+
+impl Default for LogDirOptions {
+    fn default() -> Self {
+        Self { open_files: FilePool::CAPACITY_DEFAULT, adopt: false }
+    }
+}
+
+/// A directory of logs, locked against everybody else.
+///
+/// ```
+/// use brooklet::log::{Cursor, LogDir, ReadLimit};
+/// use brooklet::record::{BatchBuilder, Compression, RecordParts};
+/// use brooklet::{LogConfig, TopicPartition};
+///
+/// let dir = LogDir::in_memory()?;
+/// let log = dir.create_log(&TopicPartition::new("orders", 0)?, LogConfig::default())?;
+///
+/// let mut batch = BatchBuilder::new(Compression::None);
+/// batch.push(&RecordParts { key: Some(b"alice"), value: Some(b"created"), ..Default::default() })?;
+/// let appended = log.append(&mut batch.build()?)?;
+/// log.flush_to(appended.last_offset + 1)?;               // now it survives a power cut
+///
+/// let chunk = log.read(&Cursor::at(0), ReadLimit::bytes(1 << 20))?;
+/// for batch in chunk.batches() {
+///     for record in batch?.records()?.iter() {
+///         assert_eq!(record?.key(), Some(&b"alice"[..]));
+///     }
+/// }
+/// dir.close()?;
+/// # Ok::<(), brooklet::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct LogDir {
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    clock: Arc<dyn Clock>,
+    /// Whether everything was closed in order the last time.
+    clean: bool,
+    /// What Kafka's checkpoints said, or ours, when the directory was opened.
+    recovery_points: BTreeMap<TopicPartition, u64>,
+    log_starts: BTreeMap<TopicPartition, u64>,
+    logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
+    _lock: Box<dyn Lock>,
+}
+
+impl LogDir {
+    /// Opens a directory on disk, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if anybody has it open; [`Error::NotOurs`] if it holds something else.
+    pub fn open(path: impl AsRef<Path>) -> Result<LogDir> {
+        let clock = Arc::new(SystemClock::new());
+        Self::open_with(Arc::new(OsFs::new()), clock, path, LogDirOptions::default())
+    }
+
+    /// A directory in memory, which is gone when the last of its logs is.
+    ///
+    /// # Errors
+    /// None that a user could cause.
+    pub fn in_memory() -> Result<LogDir> {
+        let clock = Arc::new(SystemClock::new());
+        Self::open_with(Arc::new(MemFs::new()), clock, "/", LogDirOptions::default())
+    }
+
+    /// Opens a directory on a file system and with a clock of one's own.
+    ///
+    /// # Errors
+    /// As [`LogDir::open`].
+    pub fn open_with(
+        fs: Arc<dyn Fs>,
+        clock: Arc<dyn Clock>,
+        path: impl AsRef<Path>,
+        options: LogDirOptions,
+    ) -> Result<LogDir> {
+        if options.open_files == 0 {
+            let why = "at least one file has to be open to be used";
+            return Err(Error::InvalidConfig { setting: "open_files", value: "0".into(), why });
+        }
+        let fs: Arc<dyn Fs> = Arc::new(FilePool::new(fs, options.open_files));
+        let root = path.as_ref().to_owned();
+        create_dirs(fs.as_ref(), &root)?;
+        let lock_path = root.join(LOCK);
+        let lock = fs.lock(&lock_path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Error::Locked { path: root.clone() },
+            _ => Error::io("lock", &lock_path, error),
+        })?;
+        identify(fs.as_ref(), &root, options.adopt)?;
+        let recovery_points = checkpoint::read_offsets(fs.as_ref(), &root.join(RECOVERY_POINTS))?;
+        let log_starts = checkpoint::read_offsets(fs.as_ref(), &root.join(LOG_STARTS))?;
+        let clean = take_marker(fs.as_ref(), &root)?;
+        let logs = Mutex::default();
+        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, logs, _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The partitions of which there are logs.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn partitions(&self) -> Result<Vec<TopicPartition>> {
+        let entries = self.fs.list(&self.root).or_io("list", &self.root)?;
+        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
+        let mut partitions: Vec<_> =
+            directories.filter_map(|entry| TopicPartition::from_dir_name(&entry.name)).collect();
+        partitions.sort_unstable();
+        Ok(partitions)
+    }
+
+    /// Makes a new log.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if there is one.
+    pub fn create_log(&self, partition: &TopicPartition, config: LogConfig) -> Result<Arc<Log>> {
+        config.validate()?;
+        let mut logs = self.logs.lock();
+        let home = self.home(partition);
+        match self.fs.create_dir(&home.dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::AlreadyExists { path: home.dir.clone() });
+            }
+            other => other.or_io("create", &home.dir)?,
+        }
+        let log = Arc::new(Log::open(home, config, self.clock.clone(), None)?);
+        self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
+        logs.insert(partition.clone(), log.clone());
+        Ok(log)
+    }
+
+    /// Opens a log, in whatever state it was left; the same one to everybody who asks.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none. A log of which something durable is lost opens all the same, for reading:
+    /// see [`Log::damage`].
+    pub fn open_log(&self, partition: &TopicPartition, config: LogConfig) -> Result<Arc<Log>> {
+        let mut logs = self.logs.lock();
+        if let Some(log) = logs.get(partition) {
+            return Ok(log.clone());
+        }
+        let home = self.home(partition);
+        match self.fs.metadata(&home.dir) {
+            Ok(metadata) if metadata.kind == EntryKind::Directory => {}
+            Ok(_) => {
+                return Err(Error::NotOurs { path: home.dir.clone(), found: "it is no directory".into() });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NotFound { path: home.dir.clone() });
+            }
+            Err(error) => return Err(error).or_io("look at", &home.dir),
+        }
+        let adopted = self.adoption(partition, &home)?;
+        let log = Arc::new(Log::open(home, config, self.clock.clone(), adopted)?);
+        self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
+        logs.insert(partition.clone(), log.clone());
+        Ok(log)
+    }
+
+    /// Notes for Kafka up to where each log is synced and where it begins. Our own notes need no such call.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn checkpoint(&self) -> Result<()> {
+        let (mut recovery_points, mut log_starts) = (self.recovery_points.clone(), self.log_starts.clone());
+        for (partition, log) in self.logs.lock().iter() {
+            let marks = log.watermarks();
+            recovery_points.insert(partition.clone(), marks.durable_end);
+            log_starts.remove(partition);
+            if log.segment_base_offsets().first().is_some_and(|first| marks.start > *first) {
+                log_starts.insert(partition.clone(), marks.start);
+            }
+        }
+        checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(RECOVERY_POINTS), &recovery_points)?;
+        checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(LOG_STARTS), &log_starts)
+    }
+
+    /// Closes all logs in order, so that opening them again reads nothing. Without it nothing acknowledged is lost
+    /// either, but the next open reads what was not synced.
+    ///
+    /// # Errors
+    /// The first failure; the other logs are closed all the same, and the directory then counts as not closed.
+    pub fn close(self) -> Result<()> {
+        let closed: Vec<Result<()>> = self.logs.lock().values().map(|log| log.close()).collect();
+        closed.into_iter().collect::<Result<()>>()?;
+        self.checkpoint()?;
+        let marker = self.root.join(CLEAN_SHUTDOWN);
+        replace_file(self.fs.as_ref(), &marker, OUR_CLEAN_SHUTDOWN.as_bytes()).or_io("write", &marker)
+    }
+
+    fn home(&self, partition: &TopicPartition) -> Arc<Home> {
+        Arc::new(Home { fs: self.fs.clone(), dir: self.root.join(partition.to_string()) })
+    }
+
+    /// How a log is taken over, if it is none of ours: it has batches and none of our files.
+    fn adoption(&self, partition: &TopicPartition, home: &Home) -> Result<Option<Adopted>> {
+        let entries = self.fs.list(&home.dir).or_io("list", &home.dir)?;
+        if entries.iter().any(|entry| entry.name == DURABLE_END || entry.name == MANIFEST) {
+            return Ok(None);
+        }
+        if !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
+            return Ok(None);
+        }
+        let noted = self.recovery_points.get(partition).copied().unwrap_or(0);
+        Ok(Some(Adopted {
+            recovery_point: if self.clean { u64::MAX } else { noted },
+            start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
+        }))
+    }
+}
+
+/// Makes a directory and those above it, each durable under its name.
+fn create_dirs(fs: &dyn Fs, path: &Path) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs.create_dir(path) {
+        Ok(()) => fs.sync_dir(parent).or_io("sync", parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && parent != path => {
+            create_dirs(fs, parent)?;
+            fs.create_dir(path).and_then(|()| fs.sync_dir(parent)).or_io("create", path)
+        }
+        Err(error) => Err(error).or_io("create", path),
+    }
+}
+
+/// Sees to it that the directory is ours: it says so, or it is empty, or it is to be taken over.
+fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
+    let path = root.join(FORMAT);
+    let foreign_marker = foreign_marker(fs, root)?;
+    if let Some(bytes) = read_file(fs, &path, SMALL).or_io("read", &path)? {
+        let text = String::from_utf8_lossy(&bytes);
+        match text.trim().parse::<u32>() {
+            Ok(FORMAT_VERSION) if !foreign_marker => return Ok(()),
+            Ok(FORMAT_VERSION) if adopt => return disown(fs, root),
+            Ok(FORMAT_VERSION) => {
+                let found = "Kafka has used it since".into();
+                return Err(Error::NotOurs { path: root.to_owned(), found });
+            }
+            Ok(found) => return Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION }),
+            Err(_) => {
+                return Err(Error::NotOurs { path, found: format!("its version is {:?}", text.trim()) });
+            }
+        }
+    }
+    let entries = fs.list(root).or_io("list", root)?;
+    let strange = entries.iter().find(|entry| entry.name != LOCK && !entry.name.starts_with(FORMAT));
+    match strange {
+        Some(entry) if !adopt => {
+            return Err(Error::NotOurs {
+                path: root.to_owned(),
+                found: format!("it holds {:?}", entry.name),
+            });
+        }
+        Some(_) => disown(fs, root)?,
+        None => {}
+    }
+    replace_file(fs, &path, format!("{FORMAT_VERSION}\n").as_bytes()).or_io("write", &path)
+}
+
+/// Whether somebody who is not us closed the directory last.
+fn foreign_marker(fs: &dyn Fs, root: &Path) -> Result<bool> {
+    let path = root.join(CLEAN_SHUTDOWN);
+    let marker = read_file(fs, &path, SMALL).or_io("read", &path)?;
+    Ok(marker.is_some_and(|bytes| bytes != OUR_CLEAN_SHUTDOWN.as_bytes()))
+}
+
+/// Removes what we once noted of logs that somebody else has written to since.
+fn disown(fs: &dyn Fs, root: &Path) -> Result<()> {
+    for entry in fs.list(root).or_io("list", root)? {
+        if entry.kind != EntryKind::Directory || TopicPartition::from_dir_name(&entry.name).is_none() {
+            continue;
+        }
+        let dir = root.join(&entry.name);
+        for name in [DURABLE_END, MANIFEST] {
+            let path = dir.join(name);
+            match fs.remove(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.and_then(|()| fs.sync_dir(&dir)).or_io("remove", &path)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the directory was closed in order. The marker goes before anything else happens: a crash while opening
+/// counts as a crash.
+fn take_marker(fs: &dyn Fs, root: &Path) -> Result<bool> {
+    let path = root.join(CLEAN_SHUTDOWN);
+    match fs.remove(&path) {
+        Ok(()) => fs.sync_dir(root).or_io("sync", root).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).or_io("remove", &path),
+    }
+}

@@ -1,0 +1,97 @@
+//! Leader epochs: which stretch of offsets was written under which epoch.
+//!
+//! Here an epoch is not a leader but a *life*: it changes when a log goes on after a crash or a truncation. Every batch
+//! carries its epoch, outside its checksum, so a batch whose epoch is not the one of its offset is damage.
+
+/// The epochs of a log, each with its first offset; both ascend. Pure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LeaderEpochs {
+    entries: Vec<(i32, u64)>,
+}
+
+impl LeaderEpochs {
+    /// Takes entries as they come; `None` if they do not ascend.
+    pub(crate) fn from_entries(entries: Vec<(i32, u64)>) -> Option<Self> {
+        let ascends = entries.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1);
+        (ascends && entries.iter().all(|entry| entry.0 >= 0)).then_some(Self { entries })
+    }
+
+    /// The epochs and their first offsets.
+    pub(crate) fn entries(&self) -> &[(i32, u64)] {
+        &self.entries
+    }
+
+    /// The epoch that the next batch carries.
+    pub(crate) fn latest(&self) -> Option<i32> {
+        self.entries.last().map(|entry| entry.0)
+    }
+
+    /// The epoch under which `offset` was or will be written; `None` below the first that is known.
+    pub(crate) fn epoch_at(&self, offset: u64) -> Option<i32> {
+        let behind = self.entries.partition_point(|entry| entry.1 <= offset);
+        behind.checked_sub(1).map(|index| self.entries[index].0)
+    }
+
+    /// Begins an epoch. What was said of it or of later offsets before is forgotten.
+    pub(crate) fn assign(&mut self, epoch: i32, start_offset: u64) {
+        if self.entries.last().is_some_and(|last| last.0 == epoch && last.1 <= start_offset) {
+            return;
+        }
+        self.entries.retain(|entry| entry.0 < epoch && entry.1 < start_offset);
+        self.entries.push((epoch, start_offset));
+    }
+
+    /// Where the given epoch ended: the epoch that answers, and the offset behind it. `None` if that is not known.
+    pub(crate) fn end_offset_for(&self, epoch: i32, log_end: u64) -> Option<(i32, u64)> {
+        if epoch == self.latest()? {
+            return Some((epoch, log_end));
+        }
+        let above = self.entries.iter().position(|entry| entry.0 > epoch)?;
+        let floor = above.checked_sub(1).map_or(epoch, |index| self.entries[index].0);
+        Some((floor, self.entries[above].1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs() -> LeaderEpochs {
+        LeaderEpochs::from_entries(vec![(2, 10), (4, 20), (7, 30)]).unwrap()
+    }
+
+    #[test]
+    fn every_offset_has_the_epoch_that_began_last_before_it() {
+        for (offset, epoch) in [(9, None), (10, Some(2)), (19, Some(2)), (20, Some(4)), (99, Some(7))] {
+            assert_eq!(epochs().epoch_at(offset), epoch, "{offset}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_epoch_is_the_start_of_the_next() {
+        for (epoch, end) in
+            [(7, Some((7, 99))), (8, None), (1, Some((1, 10))), (2, Some((2, 20))), (5, Some((4, 30)))]
+        {
+            assert_eq!(epochs().end_offset_for(epoch, 99), end, "{epoch}");
+        }
+        assert_eq!(LeaderEpochs::default().end_offset_for(0, 99), None);
+    }
+
+    #[test]
+    fn a_new_epoch_forgets_what_contradicts_it() {
+        let mut epochs = epochs();
+        epochs.assign(7, 35);
+        assert_eq!(epochs.entries(), [(2, 10), (4, 20), (7, 30)]);
+        epochs.assign(8, 25);
+        assert_eq!(epochs.entries(), [(2, 10), (4, 20), (8, 25)]);
+        epochs.assign(4, 22);
+        assert_eq!(epochs.entries(), [(2, 10), (4, 22)]);
+    }
+
+    #[test]
+    fn entries_that_do_not_ascend_are_refused() {
+        assert_eq!(LeaderEpochs::from_entries(vec![(2, 10), (2, 20)]), None);
+        assert_eq!(LeaderEpochs::from_entries(vec![(2, 10), (3, 10)]), None);
+        assert_eq!(LeaderEpochs::from_entries(vec![(-1, 10)]), None);
+    }
+}

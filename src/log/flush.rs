@@ -1,0 +1,215 @@
+//! Flushing: one sync for all who wait, outside the write lock.
+//!
+//! The first who asks does the work, for everything that is in the log by then; those who come meanwhile wait for it
+//! and look whether it covered them. What a sync has covered is told to `durable-end` and only then to the waiters.
+
+use super::durable_end::{CommitFailure, DurableEnd};
+use super::manifest::{Fact, Manifest};
+use super::marks::Mark;
+use super::{Log, Refusal};
+use crate::error::{Error, OrIo, Result};
+use crate::segment::{Segment, TimeEntry};
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+
+/// Who flushes, and who waits.
+#[derive(Debug)]
+pub(super) struct Flusher {
+    busy: Mutex<bool>,
+    finished: Condvar,
+    /// Only the one who flushes touches it.
+    manifest: Mutex<Manifest>,
+}
+
+/// The right to flush; given back when dropped, whatever happened.
+struct Turn<'a>(&'a Flusher);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.busy.lock() = false;
+        self.0.finished.notify_all();
+    }
+}
+
+/// What there was to be made durable at one moment.
+struct Work {
+    end: u64,
+    first_unstable: u64,
+    closed: Vec<Arc<Segment>>,
+    active: Arc<Segment>,
+    active_bytes: u64,
+    largest: Option<TimeEntry>,
+    names: bool,
+}
+
+impl Flusher {
+    pub(super) fn new(manifest: Manifest) -> Self {
+        Self { busy: Mutex::new(false), finished: Condvar::new(), manifest: Mutex::new(manifest) }
+    }
+
+    /// Takes the turn, or waits for the one who has it to end; then there may be nothing left to do.
+    fn turn(&self) -> Option<Turn<'_>> {
+        let mut busy = self.busy.lock();
+        if *busy {
+            self.finished.wait(&mut busy);
+            return None;
+        }
+        *busy = true;
+        Some(Turn(self))
+    }
+}
+
+impl Log {
+    /// Makes everything durable that is in the log now, and says up to where.
+    ///
+    /// # Errors
+    /// As [`Log::flush_to`].
+    pub fn flush(&self) -> Result<u64> {
+        let end = self.marks.end();
+        self.flush_to(end)?;
+        Ok(end)
+    }
+
+    /// Returns once everything below `offset` survives a power cut. Many threads may wait; they share one sync.
+    ///
+    /// # Errors
+    /// [`Error::Indeterminate`] if a sync failed: then nobody knows what is on disk, and no later success would prove
+    /// anything, so the log takes no more writes until it is opened anew.
+    pub fn flush_to(&self, offset: u64) -> Result<()> {
+        loop {
+            if self.marks.durable_end() >= offset {
+                return Ok(());
+            }
+            self.check_flushable(offset)?;
+            let Some(_turn) = self.flusher.turn() else { continue };
+            if self.marks.durable_end() >= offset {
+                return Ok(());
+            }
+            self.check_flushable(offset)?;
+            self.flush_now()?;
+        }
+    }
+
+    fn check_flushable(&self, until: u64) -> Result<()> {
+        let path = self.path().to_owned();
+        match self.refusal.get() {
+            Some(Refusal::Poisoned(cause)) => Err(Error::Indeterminate { path, until, cause: cause.clone() }),
+            _ if until > self.marks.end() => {
+                let why = format!(
+                    "offset {until} was asked to be durable, and the log ends at {}",
+                    self.marks.end()
+                );
+                Err(Error::InvalidBatch { why })
+            }
+            _ => self.check_writable(),
+        }
+    }
+
+    fn flush_now(&self) -> Result<()> {
+        let work = self.work();
+        let synced = self.sync_work(&work);
+        if let Err(error) = synced {
+            let cause = error.to_string();
+            self.refuse(Refusal::Poisoned(cause.clone()));
+            // A process that opens this log while the page cache lives must not take its word for the tail. If even
+            // this hint cannot be written there is nothing better to be done.
+            let _ = self.durable_end.hint(|state| state.sync_failed = true);
+            return Err(Error::Indeterminate { path: self.path().to_owned(), until: work.end, cause });
+        }
+        let filed = self.file_closed(&work.closed);
+        let rolled = !work.closed.is_empty();
+        if filed.is_err() {
+            self.writer.lock().unsynced.splice(0..0, work.closed.iter().cloned());
+        }
+        self.note_durable(&work, rolled)?;
+        self.marks.set(Mark::DurableEnd, work.end);
+        Ok(())
+    }
+
+    fn work(&self) -> Work {
+        let mut writer = self.writer.lock();
+        let end = self.marks.end();
+        let active = writer.active.segment().clone();
+        Work {
+            end,
+            first_unstable: writer.last_stable(end),
+            closed: std::mem::take(&mut writer.unsynced),
+            active_bytes: active.bytes(),
+            largest: active.largest_timestamp(),
+            active,
+            names: std::mem::take(&mut writer.names_unsynced),
+        }
+    }
+
+    /// Oldest first, then the names: what survives a power cut in between is a prefix, or is seen not to be one.
+    fn sync_work(&self, work: &Work) -> Result<()> {
+        for segment in &work.closed {
+            segment.sync_log()?;
+        }
+        work.active.sync_log()?;
+        if work.names {
+            self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Files the indexes of closed segments and enters them in the manifest. All of it can be made anew from the log,
+    /// so a failure (a full disk above all) holds up no acknowledgement: it is tried again with the next flush.
+    pub(super) fn file_closed(&self, closed: &[Arc<Segment>]) -> Result<()> {
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let facts = closed
+            .iter()
+            .map(|segment| Ok(Fact::Sealed(segment.file_and_forget()?)))
+            .collect::<Result<Vec<_>>>()?;
+        self.flusher.manifest.lock().append(&facts)
+    }
+
+    /// Notes the new durable end. That it is noted acknowledges nothing, so only a failed sync counts: without the note
+    /// recovery reads more.
+    fn note_durable(&self, work: &Work, rolled: bool) -> Result<()> {
+        let sums = work.active.file_indexes_in_steps().unwrap_or_else(|_| work.active.filed_sums());
+        let change = |state: &mut DurableEnd| {
+            state.durable_end = work.end;
+            state.first_unstable = work.first_unstable;
+            state.segment_base = work.active.base_offset();
+            state.segment_bytes = work.active_bytes;
+            state.largest = work.largest;
+            state.sums = sums;
+        };
+        if !rolled {
+            let _ = self.durable_end.hint(change);
+            return Ok(());
+        }
+        match self.commit(change) {
+            Err(error) if self.refusal.get().is_some() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes what `durable-end` says, durably. A failed sync poisons the log; a failed write changes nothing.
+    pub(super) fn commit(&self, change: impl FnOnce(&mut DurableEnd)) -> Result<()> {
+        self.durable_end.commit(change).map_err(|failure| match failure {
+            CommitFailure::Write(error) => error,
+            CommitFailure::Sync(error) => {
+                self.refuse(Refusal::Poisoned(error.to_string()));
+                error
+            }
+        })
+    }
+
+    /// The manifest, for those who hold the turn or are alone.
+    pub(super) fn with_manifest<T>(&self, act: impl FnOnce(&mut Manifest) -> T) -> T {
+        act(&mut self.flusher.manifest.lock())
+    }
+
+    /// Waits until nobody flushes, and keeps it so while `act` runs.
+    pub(super) fn without_flushes<T>(&self, act: impl FnOnce() -> T) -> T {
+        loop {
+            if let Some(_turn) = self.flusher.turn() {
+                return act();
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A log: ordered segments as one sequence of batches, and the promise that what was acknowledged is there.
+//!
+//! ```text
+//! append ──> ActiveSegment ──> file        one writer at a time, behind one lock (append.rs, roll.rs)
+//! flush  ──> sync ──> durable-end          many waiters, one sync, outside that lock (flush.rs)
+//! read   ──> list ──> index ──> walk       beside the writer, without its lock (read.rs, walk.rs)
+//! open   ──> survey ──> table ──> repair   the only place that cuts or removes anything (recover.rs)
+//! ```
+//! Four marks say where a log stands (`marks.rs`): start, durable end, last stable offset, end.
+//!
+//! A log knows nothing of topics, producers or groups, and decides nothing about who may write. [`LogDir`] holds many
+//! logs in one directory, with its lock and the files they share.
+
+mod aborted;
+mod append;
+mod checkpoint;
+mod close;
+mod damage;
+mod dir;
+mod durable_end;
+mod epochs;
+mod flush;
+mod manifest;
+mod marks;
+mod open;
+mod order;
+mod read;
+mod recover;
+mod roll;
+mod segments;
+mod start;
+mod survey;
+mod time;
+mod truncate;
+mod walk;
+
+pub use append::Appended;
+pub use damage::Damage;
+pub use dir::{LogDir, LogDirOptions};
+pub use marks::Watermarks;
+pub use read::{Batches, Chunk, Cursor, ReadLimit};
+
+use crate::clock::Clock;
+use crate::config::LogConfig;
+use crate::error::{Error, Result};
+use crate::segment::Home;
+use append::Writer;
+use arc_swap::ArcSwap;
+use checkpoint::LEADER_EPOCHS;
+use durable_end::DurableEndFile;
+use epochs::LeaderEpochs;
+use flush::Flusher;
+use manifest::Fact;
+use marks::Marks;
+use parking_lot::Mutex;
+use segments::SegmentList;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// One partition's log. Shared between threads as an `Arc`; made by a [`LogDir`].
+///
+/// Dropping it does nothing at all: what was not synced is as safe as after a crash. [`LogDir::close`] closes.
+#[derive(Debug)]
+pub struct Log {
+    home: Arc<Home>,
+    config: LogConfig,
+    clock: Arc<dyn Clock>,
+    marks: Marks,
+    segments: ArcSwap<SegmentList>,
+    epochs: ArcSwap<LeaderEpochs>,
+    durable_end: DurableEndFile,
+    writer: Mutex<Writer>,
+    flusher: Flusher,
+    /// Why writing is refused, once it is.
+    refusal: OnceLock<Refusal>,
+    damage: Vec<Damage>,
+}
+
+/// Why a log takes no more writes.
+#[derive(Debug, Clone)]
+enum Refusal {
+    Poisoned(String),
+    ReadOnly(String),
+    Closed,
+}
+
+impl Log {
+    /// The directory of its files.
+    pub fn path(&self) -> &Path {
+        &self.home.dir
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Where it stands.
+    pub fn watermarks(&self) -> Watermarks {
+        self.marks.get()
+    }
+
+    /// The leader epoch that the next batch will carry. It changes when the log goes on after a crash or a truncation.
+    pub fn leader_epoch(&self) -> i32 {
+        self.epochs.load().latest().unwrap_or(0)
+    }
+
+    /// The largest leader epoch that is not above `epoch`, and the offset behind its last record; `None` if the log
+    /// does not know.
+    pub fn epoch_end_offset(&self, epoch: i32) -> Option<(i32, u64)> {
+        self.epochs.load().end_offset_for(epoch, self.marks.end())
+    }
+
+    /// What of it was found to be lost when it was opened. If there is anything, the log is read-only.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// The first offset of each segment.
+    pub fn segment_base_offsets(&self) -> Vec<u64> {
+        self.segments.load().all().iter().map(|segment| segment.base_offset()).collect()
+    }
+
+    /// The bytes of its batches.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.load().all().iter().map(|segment| segment.bytes()).sum()
+    }
+
+    /// Refuses all writes from now on; the first reason stays.
+    fn refuse(&self, refusal: Refusal) {
+        let _ = self.refusal.set(refusal);
+    }
+
+    /// For a failure after which it is not known what is on disk: refuses all writes from now on.
+    fn indeterminate(&self, error: Error) -> Error {
+        let cause = error.to_string();
+        self.refuse(Refusal::Poisoned(cause.clone()));
+        Error::Indeterminate { path: self.path().to_owned(), until: self.marks.end(), cause }
+    }
+
+    /// Begins a new epoch at an offset: in the manifest, which counts, and in Kafka's file.
+    fn begin_epoch(&self, start_offset: u64) -> Result<()> {
+        let mut epochs = self.epochs.load().as_ref().clone();
+        let epoch = epochs.latest().map_or(0, |latest| latest + 1);
+        epochs.assign(epoch, start_offset);
+        self.with_manifest(|manifest| manifest.append(&[Fact::Epoch(epoch, start_offset)]))?;
+        checkpoint::write_epochs(self.home.fs.as_ref(), &self.path().join(LEADER_EPOCHS), &epochs)?;
+        self.epochs.store(Arc::new(epochs));
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        let path = self.path().to_owned();
+        match self.refusal.get() {
+            None => Ok(()),
+            Some(Refusal::Poisoned(cause)) => Err(Error::Poisoned { path, cause: cause.clone() }),
+            Some(Refusal::ReadOnly(lost)) => Err(Error::ReadOnly { path, lost: lost.clone() }),
+            Some(Refusal::Closed) => Err(Error::Closed { path }),
+        }
+    }
+}

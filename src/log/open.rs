@@ -1,0 +1,310 @@
+//! Making a log and opening one: recovery's findings carried out, in an order that a crash may cut anywhere.
+//!
+//! Twice the same: what is cut is synced before anything is appended, what was read from the page cache is synced
+//! before it is served, and what is noted of all this is noted last.
+
+use super::append::{RESERVATION_MAX, Writer};
+use super::checkpoint::{self, LEADER_EPOCHS};
+use super::durable_end::{DurableEnd, DurableEndFile};
+use super::flush::Flusher;
+use super::manifest::{Contents, Fact, Manifest};
+use super::marks::Marks;
+use super::recover::{Adopted, Recovery, Repair};
+use super::segments::SegmentList;
+use super::survey::Survey;
+use super::{Log, Refusal, Watermarks};
+use crate::clock::Clock;
+use crate::config::LogConfig;
+use crate::error::{OrIo, Result};
+use crate::segment::{ActiveSegment, FileKind, Home, Segment};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+
+/// How much is written at once where a tail is written again.
+const REWRITE_BYTES: usize = 1 << 20;
+/// A manifest with more outdated records than this, and than current ones, is written anew.
+const OUTDATED_MAX: usize = 64;
+
+impl Log {
+    /// Opens the log in a directory, whatever state a crash left it in.
+    pub(super) fn open(
+        home: Arc<Home>,
+        config: LogConfig,
+        clock: Arc<dyn Clock>,
+        adopted: Option<Adopted>,
+    ) -> Result<Log> {
+        config.validate()?;
+        let mut survey = Survey::take(&home)?;
+        if adopted.is_some() {
+            (survey.durable_end, survey.manifest) = (None, None);
+            survey.contents = Contents { epochs: survey.contents.epochs, ..Contents::default() };
+        }
+        survey.set_aside_removed();
+        let state = survey.durable_state();
+        let recovery = Recovery::run(&home, &survey, state, adopted, config.index_interval_bytes)?;
+        let (segments, tails) = (recovery.segments.clone(), recovery.tails.clone());
+        let opening = Opening {
+            transactions: recovery.transactions.clone(),
+            end: recovery.end.max(adopted.map_or(0, |adopted| adopted.start_offset)),
+            found_end: recovery.end,
+            damage: recovery.damage.clone(),
+            repairs: recovery.repairs.clone(),
+            home: &home,
+            survey,
+            state,
+            adopted,
+            segments,
+            tails,
+        };
+        if opening.damage.is_empty() {
+            opening.repaired(config, clock)
+        } else {
+            opening.read_only(config, clock)
+        }
+    }
+}
+
+/// What is known between recovery and service.
+struct Opening<'a> {
+    home: &'a Arc<Home>,
+    survey: Survey,
+    state: DurableEnd,
+    adopted: Option<Adopted>,
+    segments: Vec<Arc<Segment>>,
+    tails: Vec<(Arc<Segment>, u64)>,
+    transactions: crate::segment::OpenTransactions,
+    repairs: Vec<Repair>,
+    damage: Vec<super::Damage>,
+    /// Behind the last batch.
+    found_end: u64,
+    /// As above, or the start of the log where that lies behind it.
+    end: u64,
+}
+
+impl Opening<'_> {
+    /// Repairs what is to be repaired, and serves.
+    fn repaired(mut self, config: LogConfig, clock: Arc<dyn Clock>) -> Result<Log> {
+        self.carry_out_repairs()?;
+        self.sync_tails()?;
+        let mut manifest = self.manifest()?;
+        let next = self.next_offset();
+        let interrupted = next > self.found_end || !self.ends_open();
+        if interrupted {
+            self.begin_at(next, &mut manifest)?;
+        }
+        self.file_sealed(&mut manifest)?;
+        let touched =
+            interrupted || !self.tails.is_empty() || !self.repairs.is_empty() || self.adopted.is_some();
+        let durable_end = self.durable_end(next, touched)?;
+        Ok(self.log(config, clock, manifest, durable_end, next))
+    }
+
+    /// Touches nothing: something durable is gone, and may be restored.
+    fn read_only(mut self, config: LogConfig, clock: Arc<dyn Clock>) -> Result<Log> {
+        let lost: Vec<String> = self.damage.iter().map(ToString::to_string).collect();
+        let fs = &self.home.fs;
+        let durable_end = match self.survey.durable_end.take() {
+            Some(file) => file,
+            None => DurableEndFile::unwritten(fs, &self.home.dir, self.state),
+        };
+        let manifest = match self.survey.manifest.take() {
+            Some(manifest) => manifest,
+            None => Manifest::unwritten(fs, &self.home.dir),
+        };
+        let end = self.end;
+        if !self.ends_open() {
+            self.segments.push(Arc::new(Segment::unmade(self.home, end)));
+        }
+        let log = self.log(config, clock, manifest, durable_end, end);
+        log.refuse(Refusal::ReadOnly(lost.join("; ")));
+        Ok(log)
+    }
+
+    /// Later segments go first, the last one first, then the cut: a crash in between leaves what recovery finds again.
+    fn carry_out_repairs(&mut self) -> Result<()> {
+        let Home { fs, dir } = self.home.as_ref();
+        let mut removed = self.survey.removed_leftovers();
+        removed.extend(self.repairs.iter().filter_map(|repair| match repair {
+            Repair::Remove(base_offset) => Some(*base_offset),
+            Repair::Cut(..) => None,
+        }));
+        removed.sort_unstable_by(|one, other| other.cmp(one));
+        for base_offset in &removed {
+            Segment::remove_files_of(self.home, *base_offset)?;
+        }
+        if !removed.is_empty() {
+            fs.sync_dir(dir).or_io("sync", dir)?;
+        }
+        for repair in &self.repairs {
+            if let Repair::Cut(base_offset, bytes) = repair {
+                let path = self.home.path(*base_offset, FileKind::Log);
+                let file = fs.open(&path).or_io("open", &path)?;
+                file.truncate(*bytes).or_io("cut", &path)?;
+                file.sync().or_io("sync", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was read of the tail may stand in the page cache only. After a failed sync the cache believes that it is on
+    /// disk when it is not; then it is written again.
+    fn sync_tails(&self) -> Result<()> {
+        for (segment, from) in &self.tails {
+            if self.state.sync_failed {
+                let path = segment.log_path();
+                let mut position = *from;
+                while position < segment.bytes() {
+                    let bytes = segment.read(position, REWRITE_BYTES)?;
+                    segment
+                        .file()
+                        .and_then(|file| file.write_all_at(position, &bytes))
+                        .or_io("write to", &path)?;
+                    position += bytes.len() as u64;
+                }
+            }
+            segment.sync_log()?;
+        }
+        if !self.tails.is_empty() {
+            self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self) -> Result<Manifest> {
+        let contents = &self.survey.contents;
+        let outdated = contents.outdated > OUTDATED_MAX.max(contents.sealed.len());
+        match self.survey.manifest.take() {
+            Some(manifest) if contents.damaged == 0 && !outdated => Ok(manifest),
+            _ => {
+                let contents = Contents { removed: Default::default(), ..contents.clone() };
+                Manifest::create(&self.home.fs, &self.home.dir, &contents)
+            }
+        }
+    }
+
+    /// The offset that the next record gets: never one that may have been shown.
+    fn next_offset(&self) -> u64 {
+        match &self.survey.durable_end {
+            Some(file) => self.end.max(file.state().reserved_end),
+            None if self.adopted.is_some() || self.is_new() => self.end,
+            None => self.end + RESERVATION_MAX,
+        }
+    }
+
+    fn is_new(&self) -> bool {
+        self.survey.logs.values().all(|len| *len == 0) && self.survey.contents.sealed.is_empty()
+    }
+
+    /// Whether the last segment can be appended to as it is.
+    fn ends_open(&self) -> bool {
+        self.segments.last().is_some_and(|last| last.end_offset().is_none())
+    }
+
+    /// Goes on at `next` in a segment of its own, under a new epoch.
+    fn begin_at(&mut self, next: u64, manifest: &mut Manifest) -> Result<()> {
+        let epochs = &mut self.survey.contents.epochs;
+        let begun = epochs.entries().last().is_some_and(|(_, start)| *start == next);
+        if !begun {
+            let epoch = epochs.latest().map_or(0, |latest| latest + 1);
+            epochs.assign(epoch, next);
+            manifest.append(&[Fact::Epoch(epoch, next)])?;
+        }
+        let Home { fs, dir } = self.home.as_ref();
+        checkpoint::write_epochs(fs.as_ref(), &dir.join(LEADER_EPOCHS), epochs)?;
+        if self.ends_open() && self.segments.last().is_some_and(|last| last.base_offset() == next) {
+            return Ok(());
+        }
+        let segment = Segment::create_or_empty(self.home, next)?;
+        fs.sync_dir(dir).or_io("sync", dir)?;
+        if let Some(last) = self.segments.last().filter(|last| last.end_offset().is_none()) {
+            last.seal(self.found_end);
+            if last.bytes() == 0 {
+                last.remove_files()?;
+                self.segments.pop();
+            }
+        }
+        self.segments.push(segment);
+        Ok(())
+    }
+
+    /// Enters closed segments that were read anew in the manifest.
+    fn file_sealed(&self, manifest: &mut Manifest) -> Result<()> {
+        let closed =
+            self.segments.iter().filter(|segment| segment.end_offset().is_some() && segment.is_live());
+        let facts =
+            closed.map(|segment| Ok(Fact::Sealed(segment.file_and_forget()?))).collect::<Result<Vec<_>>>()?;
+        if facts.is_empty() { Ok(()) } else { manifest.append(&facts) }
+    }
+
+    /// Notes where the log stands now. All that it holds is durable, and nothing is reserved until it is written to.
+    fn durable_end(&mut self, next: u64, touched: bool) -> Result<DurableEndFile> {
+        let active = self.segments.last().expect("a segment was begun if there was none");
+        let adopted_start = self.adopted.map_or(0, |adopted| adopted.start_offset);
+        let first = self.segments.first().map_or(next, |first| first.base_offset());
+        let known = self.survey.durable_end.as_ref().map_or(0, |file| file.state().start_offset);
+        let state = DurableEnd {
+            start_offset: known.max(adopted_start).max(first).min(next),
+            durable_end: next,
+            reserved_end: next,
+            first_unstable: self.transactions.first_offset().unwrap_or(next),
+            segment_base: active.base_offset(),
+            segment_bytes: active.bytes(),
+            largest: active.largest_timestamp(),
+            sums: active.filed_sums(),
+            sync_failed: false,
+        };
+        match self.survey.durable_end.take() {
+            Some(file) => {
+                if touched {
+                    file.commit(|noted| *noted = state)?;
+                }
+                Ok(file)
+            }
+            None => {
+                let file = DurableEndFile::create(&self.home.fs, &self.home.dir, state)?;
+                self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;
+                Ok(file)
+            }
+        }
+    }
+
+    fn log(
+        self,
+        config: LogConfig,
+        clock: Arc<dyn Clock>,
+        manifest: Manifest,
+        durable_end: DurableEndFile,
+        end: u64,
+    ) -> Log {
+        let state = durable_end.state();
+        let last = self.segments.last().expect("a log has at least one segment").clone();
+        let marks = Watermarks {
+            start: state.start_offset.min(end),
+            durable_end: end,
+            last_stable: self.transactions.first_offset().unwrap_or(end),
+            end,
+        };
+        let writer = Writer {
+            active: ActiveSegment::new(last, config.index_interval_bytes, clock.now()),
+            transactions: self.transactions,
+            opened_end: end,
+            reserved_end: state.reserved_end,
+            unsynced: Vec::new(),
+            names_unsynced: false,
+        };
+        Log {
+            home: self.home.clone(),
+            config,
+            clock,
+            marks: Marks::new(marks),
+            segments: ArcSwap::from_pointee(SegmentList::new(self.segments)),
+            epochs: ArcSwap::from_pointee(self.survey.contents.epochs),
+            durable_end,
+            writer: Mutex::new(writer),
+            flusher: Flusher::new(manifest),
+            refusal: OnceLock::new(),
+            damage: self.damage,
+        }
+    }
+}

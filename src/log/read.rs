@@ -1,0 +1,233 @@
+//! Reading: whole batches from an offset on, beside the writer and without its lock.
+//!
+//! A reader loads the list of segments, asks an index where to begin, and walks over batch headers to the first batch
+//! that reaches its offset. What it is given is one run of bytes, shared and not copied; checksums are verified as its
+//! batches are iterated.
+
+use super::Log;
+use super::order::{self, Expected};
+use super::segments::SegmentList;
+use super::walk::Walk;
+use crate::error::{Error, Result};
+use crate::record::{Batch, BatchHeader};
+use crate::segment::Segment;
+use bytes::Bytes;
+use std::sync::{Arc, Weak};
+
+/// Where a reader stands: at an offset, and perhaps with a note of where that is in a file. Pass on the one that the
+/// last read handed out, and no index is asked again.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    offset: u64,
+    hint: Option<(Weak<Segment>, u64)>,
+}
+
+impl Cursor {
+    /// A cursor at an offset.
+    pub fn at(offset: u64) -> Self {
+        Self { offset, hint: None }
+    }
+
+    /// The next offset to be read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn hint_for(&self, segment: &Arc<Segment>) -> Option<u64> {
+        let (noted, position) = self.hint.as_ref()?;
+        std::ptr::eq(noted.as_ptr(), Arc::as_ptr(segment)).then_some(*position)
+    }
+}
+
+/// How much to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimit {
+    bytes_max: usize,
+    until: u64,
+}
+
+impl ReadLimit {
+    /// At most so many bytes; but one batch at least, however large it is, or a reader would never get past it.
+    pub fn bytes(bytes_max: usize) -> Self {
+        Self { bytes_max, until: u64::MAX }
+    }
+
+    /// Nothing from this offset on.
+    #[must_use]
+    pub fn until(self, offset: u64) -> Self {
+        Self { until: offset, ..self }
+    }
+}
+
+/// A run of whole batches.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    bytes: Bytes,
+    from: Option<(Arc<Segment>, u64)>,
+    offset: u64,
+    next: Cursor,
+}
+
+impl Chunk {
+    fn empty(next_offset: u64) -> Self {
+        Self { bytes: Bytes::new(), from: None, offset: next_offset, next: Cursor::at(next_offset) }
+    }
+
+    /// The batches, each with its checksum verified. The first may begin below the offset that was asked for: its
+    /// earlier records are to be passed over. Ends behind an error.
+    pub fn batches(&self) -> Batches<'_> {
+        Batches { chunk: self, at: 0, offset: self.offset }
+    }
+
+    /// Where to go on. It may lie further on though there is no batch here: gaps are legal, and are stepped over.
+    pub fn next(&self) -> &Cursor {
+        &self.next
+    }
+
+    /// The batches as they lie in the file.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether there is no batch.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// Iterates over the batches of a [`Chunk`].
+#[derive(Debug, Clone)]
+pub struct Batches<'a> {
+    chunk: &'a Chunk,
+    at: usize,
+    offset: u64,
+}
+
+impl<'a> Iterator for Batches<'a> {
+    type Item = Result<Batch<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.chunk.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+        match Batch::decode(rest) {
+            Ok(batch) => {
+                self.at += batch.bytes().len();
+                self.offset = batch.header().next_offset();
+                Some(Ok(batch))
+            }
+            Err(invalid) => {
+                let (segment, position) =
+                    self.chunk.from.as_ref().expect("a chunk with bytes has them from somewhere");
+                let position = position + self.at as u64;
+                self.at = self.chunk.bytes.len();
+                let (expected, found) = ("a batch whose checksum holds".to_owned(), invalid.to_string());
+                Some(Err(corrupt(segment, position, self.offset, expected, found)))
+            }
+        }
+    }
+}
+
+impl Log {
+    /// Reads whole batches from a cursor on, as many as the limit allows.
+    ///
+    /// An empty chunk means that there is nothing there yet; its cursor may nevertheless have moved on.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] if the log does not hold the offset; [`Error::Corrupt`] if it cannot be read any
+    /// more, with the offset at which reading can go on.
+    pub fn read(&self, from: &Cursor, limit: ReadLimit) -> Result<Chunk> {
+        let end = self.marks.end();
+        let start = self.marks.start();
+        if from.offset < start || from.offset > end {
+            return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
+        }
+        let until = limit.until.min(end);
+        let segments = self.segments.load();
+        self.read_from(&segments, from, limit.bytes_max, until)
+    }
+
+    fn read_from(
+        &self,
+        segments: &SegmentList,
+        from: &Cursor,
+        bytes_max: usize,
+        until: u64,
+    ) -> Result<Chunk> {
+        let mut offset = from.offset;
+        for segment in segments.from_offset(offset) {
+            if offset >= until || segment.base_offset() >= until {
+                break;
+            }
+            self.damage_at(offset)?;
+            if let Some(chunk) =
+                self.read_segment(segment, offset, from.hint_for(segment), bytes_max, until)?
+            {
+                return Ok(chunk);
+            }
+            offset = offset.max(segment.end_offset().unwrap_or(until)).min(until);
+        }
+        self.damage_at(offset)?;
+        Ok(Chunk::empty(offset.max(until)))
+    }
+
+    /// The first run of batches of one segment that reaches `offset`; none if there is none below `until`.
+    fn read_segment(
+        &self,
+        segment: &Arc<Segment>,
+        offset: u64,
+        hint: Option<u64>,
+        bytes_max: usize,
+        until: u64,
+    ) -> Result<Option<Chunk>> {
+        let epochs = self.epochs.load();
+        let mut walk = match hint {
+            Some(position) => Walk::new(segment, &epochs, position, Expected::Base(offset), bytes_max),
+            None => Walk::by_index(segment, &epochs, offset, bytes_max)?,
+        };
+        let Some(first) = walk.find(offset)?.filter(|first| first.base_offset < until) else {
+            return Ok(None);
+        };
+        let position = walk.position();
+        let bytes = walk.take((first.size as usize).max(bytes_max))?;
+        if bytes.len() < first.size as usize {
+            let (expected, found) =
+                (format!("a batch of {} bytes", first.size), format!("{} bytes", bytes.len()));
+            return Err(corrupt(segment, position, first.base_offset.max(offset), expected, found));
+        }
+        let mut len = first.size as usize;
+        let mut next_offset = first.next_offset();
+        while let Ok(header) = BatchHeader::read(&bytes[len..]) {
+            let end = len + header.size as usize;
+            let continues =
+                order::check(&header, Expected::Base(next_offset), segment.is_dense(), &epochs).is_ok();
+            if !continues || header.base_offset >= until || end > bytes.len() || end > bytes_max {
+                break;
+            }
+            len = end;
+            next_offset = header.next_offset();
+        }
+        let hint = Some((Arc::downgrade(segment), position + len as u64));
+        Ok(Some(Chunk {
+            bytes: bytes.slice(..len),
+            from: Some((segment.clone(), position)),
+            offset: first.base_offset,
+            next: Cursor { offset: next_offset, hint },
+        }))
+    }
+}
+
+/// The error for damage at `position`, where `offset` should be: looks for the next batch that is whole, so as to say
+/// where reading can go on.
+pub(super) fn corrupt(
+    segment: &Segment,
+    position: u64,
+    offset: u64,
+    expected: String,
+    found: String,
+) -> Error {
+    let next = match super::walk::next_whole_batch(segment, position, offset) {
+        Ok(next) => next.map(|(_, base_offset)| base_offset),
+        Err(error) => return error,
+    };
+    let end = next.or(segment.end_offset()).unwrap_or(offset + 1).max(offset + 1);
+    Error::Corrupt { path: segment.log_path(), position, expected, found, offsets: offset..end }
+}

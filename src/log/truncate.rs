@@ -1,0 +1,146 @@
+//! Truncation: taking back the end of a log.
+//!
+//! The offsets that were given out are not given again: the log goes on at its old end, in a new segment and under a
+//! new epoch, and what was cut off is a gap. First all is brought into closed segments; then one replaced file, the
+//! manifest, is the moment at which the log is truncated; then the files follow.
+
+use super::Log;
+use super::append::Writer;
+use super::manifest::{Contents, Manifest};
+use super::marks::Mark;
+use super::segments::SegmentList;
+use crate::error::{Error, OrIo, Result};
+use crate::segment::{OpenTransactions, SealedFacts, Segment};
+use std::sync::Arc;
+
+/// What a truncation leaves.
+struct Cut {
+    kept: Vec<SealedFacts>,
+    removed: Vec<Arc<Segment>>,
+    /// The last of the kept, if it becomes shorter.
+    shortened: Option<(Arc<Segment>, u64)>,
+    transactions: OpenTransactions,
+}
+
+impl Log {
+    /// Removes every batch that has an offset at or above `offset`. Whole batches go, as in Kafka; the next record gets
+    /// the offset that it would have got without this.
+    ///
+    /// Durable when it returns. A crash leaves the log truncated or not, never in between.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] if the log does not hold `offset`.
+    pub fn truncate(&self, offset: u64) -> Result<()> {
+        loop {
+            self.flush()?;
+            let done = self.without_flushes(|| {
+                let mut writer = self.writer.lock();
+                self.check_writable()?;
+                let (start, end) = (self.marks.start(), self.marks.end());
+                if offset < start || offset > end {
+                    return Err(Error::OffsetOutOfRange { requested: offset, start, end });
+                }
+                let nothing_new = self.marks.durable_end() == end;
+                if nothing_new && offset < end {
+                    self.truncate_all_durable(&mut writer, offset, end)?;
+                }
+                Ok(nothing_new)
+            })?;
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn truncate_all_durable(&self, writer: &mut Writer, offset: u64, end: u64) -> Result<()> {
+        self.close_everything(writer, end)?;
+        let cut = self.plan_cut(writer, offset)?;
+        let first_unstable = [&writer.transactions, &cut.transactions].map(OpenTransactions::first_offset);
+        let first_unstable = first_unstable.into_iter().flatten().min().unwrap_or(end);
+        self.commit(|state| {
+            state.durable_end = end;
+            state.segment_base = end;
+            state.segment_bytes = 0;
+            state.largest = None;
+            state.sums = Default::default();
+            state.first_unstable = first_unstable;
+        })?;
+        self.replace_manifest(&cut)?;
+        let mut segments: Vec<_> =
+            cut.kept.iter().map(|facts| Arc::new(Segment::sealed(&self.home, *facts))).collect();
+        segments.push(writer.active.segment().clone());
+        self.segments.store(Arc::new(SegmentList::new(segments)));
+        writer.transactions = cut.transactions.clone();
+        self.marks.set(Mark::LastStable, writer.last_stable(end));
+        self.remove_cut(&cut)
+    }
+
+    /// Brings all batches into closed segments that the manifest knows; the active one is then empty.
+    fn close_everything(&self, writer: &mut Writer, end: u64) -> Result<()> {
+        if writer.active.segment().base_offset() < end {
+            self.roll(writer, end)?;
+        }
+        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
+        self.file_closed(&writer.unsynced)?;
+        writer.unsynced.clear();
+        writer.names_unsynced = false;
+        self.begin_epoch(end)
+    }
+
+    fn plan_cut(&self, writer: &Writer, offset: u64) -> Result<Cut> {
+        let segments = self.segments.load_full();
+        let closed = segments.all().iter().filter(|segment| !Arc::ptr_eq(segment, writer.active.segment()));
+        let mut cut = Cut {
+            kept: Vec::new(),
+            removed: Vec::new(),
+            shortened: None,
+            transactions: OpenTransactions::default(),
+        };
+        for segment in closed {
+            if segment.base_offset() >= offset {
+                cut.removed.push(segment.clone());
+                continue;
+            }
+            let whole = segment.file_and_forget()?;
+            let facts = segment.facts_up_to(offset, &mut cut.transactions)?;
+            match facts.bytes {
+                0 => cut.removed.push(segment.clone()),
+                bytes if bytes < whole.bytes => {
+                    cut.kept.push(facts);
+                    cut.shortened = Some((segment.clone(), bytes));
+                }
+                _ => cut.kept.push(whole),
+            }
+        }
+        Ok(cut)
+    }
+
+    fn replace_manifest(&self, cut: &Cut) -> Result<()> {
+        let contents = Contents {
+            sealed: cut.kept.iter().map(|facts| (facts.base_offset, *facts)).collect(),
+            removed: cut.removed.iter().map(|segment| segment.base_offset()).collect(),
+            epochs: self.epochs.load().as_ref().clone(),
+            ..Contents::default()
+        };
+        let replaced = Manifest::create(&self.home.fs, self.path(), &contents);
+        match replaced {
+            Ok(manifest) => self.with_manifest(|current| *current = manifest),
+            Err(error) => return Err(self.indeterminate(error)),
+        }
+        Ok(())
+    }
+
+    /// The truncation has happened; what a failure or a crash leaves of the files goes when the log is opened next.
+    fn remove_cut(&self, cut: &Cut) -> Result<()> {
+        for segment in cut.removed.iter().rev() {
+            segment.remove_files()?;
+        }
+        if let Some((segment, bytes)) = &cut.shortened {
+            let path = segment.log_path();
+            let file = segment.file().or_io("open", &path)?;
+            file.truncate(*bytes).or_io("cut", &path)?;
+            file.sync().or_io("sync", &path)?;
+        }
+        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
+    }
+}

@@ -1,0 +1,167 @@
+//! A walk over the batch headers of a segment: how a reader comes to the batch that holds its offset.
+//!
+//! Checksums are not verified on the way; what stands in the headers is held against what must stand there. Where it
+//! does not, the walk looks for the next batch that is whole, and only a reader whose offset is lost is told.
+
+use super::epochs::LeaderEpochs;
+use super::order::{self, Expected};
+use super::read::corrupt;
+use crate::error::{OrIo, Result};
+use crate::record::BatchHeader;
+use crate::record::layout::HEADER_LEN;
+use crate::segment::{Segment, Step};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The least that is read at once: an index entry stands for somewhat more than 4 KiB.
+const READ_MIN: usize = 8 << 10;
+
+/// A place between two batches.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    segment: &'a Arc<Segment>,
+    epochs: &'a LeaderEpochs,
+    position: u64,
+    expected: Expected,
+    /// The batch before, whose header may have lied about its length.
+    previous: Option<(u64, Expected)>,
+    read_len: usize,
+    buffer: Bytes,
+    buffer_at: u64,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(
+        segment: &'a Arc<Segment>,
+        epochs: &'a LeaderEpochs,
+        position: u64,
+        expected: Expected,
+        read_len: usize,
+    ) -> Self {
+        let read_len = read_len.max(READ_MIN);
+        let (buffer, buffer_at) = (Bytes::new(), position);
+        Self { segment, epochs, position, expected, previous: None, read_len, buffer, buffer_at }
+    }
+
+    /// A walk that begins where the index says that `offset` is not far.
+    pub(crate) fn by_index(
+        segment: &'a Arc<Segment>,
+        epochs: &'a LeaderEpochs,
+        offset: u64,
+        read_len: usize,
+    ) -> Result<Self> {
+        let entry = segment.lookup(offset)?;
+        let expected = match entry.position {
+            0 => Expected::Base(segment.base_offset()),
+            _ => Expected::Last(entry.offset),
+        };
+        Ok(Self::new(segment, epochs, entry.position.into(), expected, read_len))
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Walks to the first batch that reaches `offset`, and stays before it. None if the segment ends before.
+    pub(crate) fn find(&mut self, offset: u64) -> Result<Option<BatchHeader>> {
+        while self.position < self.segment.bytes() {
+            match self.header()? {
+                Ok(header) if header.last_offset() >= offset => return Ok(Some(header)),
+                Ok(header) => {
+                    self.previous = Some((self.position, self.expected));
+                    self.position += u64::from(header.size);
+                    self.expected = Expected::Base(header.next_offset());
+                }
+                Err((expected, found)) => self.step_over(offset, expected, found)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Up to `len` bytes from here on.
+    pub(crate) fn take(&mut self, len: usize) -> Result<Bytes> {
+        self.fill(len)?;
+        let at = (self.position - self.buffer_at) as usize;
+        let end = self.buffer.len().min(at + len);
+        Ok(self.buffer.slice(at..end))
+    }
+
+    /// The header here, or what is wrong with it.
+    #[expect(clippy::type_complexity, reason = "expected and found, for the error that may be made of it")]
+    fn header(&mut self) -> Result<std::result::Result<BatchHeader, (String, String)>> {
+        self.fill(HEADER_LEN)?;
+        let ahead = &self.buffer[(self.position - self.buffer_at) as usize..];
+        let header = match BatchHeader::read(ahead) {
+            Ok(header) => header,
+            Err(invalid) => return Ok(Err(("the header of a batch".into(), invalid.to_string()))),
+        };
+        let available = self.segment.bytes() - self.position;
+        if u64::from(header.size) > available {
+            return Ok(Err((
+                format!("a batch of at most {available} bytes"),
+                format!("one of {}", header.size),
+            )));
+        }
+        Ok(order::check(&header, self.expected, self.segment.is_dense(), self.epochs)
+            .map(|()| header)
+            .map_err(|disorder| (disorder.expected, disorder.found)))
+    }
+
+    /// Steps over damage that does not concern a reader of `offset`; an error if it does.
+    fn step_over(&mut self, offset: u64, expected: String, found: String) -> Result<()> {
+        let (position, first_lost) = match self.previous {
+            Some((position, expected)) if !self.is_whole(position)? => (position, expected),
+            _ => (self.position, self.expected),
+        };
+        let first_lost = match first_lost {
+            Expected::Base(base) => base,
+            Expected::Last(last) => last.min(offset),
+        };
+        match next_whole_batch(self.segment, position, first_lost)? {
+            Some((position, base_offset)) if base_offset <= offset => {
+                self.position = position;
+                self.expected = Expected::Base(base_offset);
+                self.previous = None;
+                Ok(())
+            }
+            None if self.segment.end_offset().is_some_and(|end| end <= offset) => {
+                self.position = self.segment.bytes();
+                Ok(())
+            }
+            _ => Err(corrupt(self.segment, position, first_lost, expected, found)),
+        }
+    }
+
+    fn is_whole(&self, position: u64) -> Result<bool> {
+        let mut scanner = self.segment.scan(position)?;
+        Ok(matches!(scanner.step().or_io("read", &self.segment.log_path())?, Step::Batch(..)))
+    }
+
+    /// Makes sure that as much as there is of the next `len` bytes is in the buffer.
+    fn fill(&mut self, len: usize) -> Result<()> {
+        let wanted = (len as u64).min(self.segment.bytes() - self.position);
+        let have = self.buffer_at + self.buffer.len() as u64;
+        if self.position < self.buffer_at || self.position + wanted > have {
+            self.buffer = self.segment.read(self.position, len.max(self.read_len))?;
+            self.buffer_at = self.position;
+        }
+        Ok(())
+    }
+}
+
+/// The first whole batch behind what begins at `position`, with offsets not below `offset_min`.
+pub(super) fn next_whole_batch(
+    segment: &Segment,
+    position: u64,
+    offset_min: u64,
+) -> Result<Option<(u64, u64)>> {
+    let path = segment.log_path();
+    let mut scanner = segment.scan(position)?;
+    if !scanner.skip_damage(offset_min).or_io("read", &path)? {
+        return Ok(None);
+    }
+    match scanner.step().or_io("read", &path)? {
+        Step::Batch(position, batch) => Ok(Some((position, batch.header().base_offset))),
+        Step::End | Step::Invalid(_) => Ok(None),
+    }
+}

@@ -1,0 +1,427 @@
+//! Records become a batch: each is written once, straight into the buffer that the batch is sent from.
+//!
+//! The buffer is kept from batch to batch and only ever grows, so a warm builder allocates nothing. Its bytes behind
+//! `end` are left-overs that nobody reads: growing it is the only time that memory is cleared.
+
+use std::fmt::Display;
+
+use super::header::{NO_TIMESTAMP, timestamp_from_millis};
+use super::layout::HEADER_LEN;
+use super::varint::{self, raw_len, varlong_len, zigzag_long};
+use super::{
+    Attributes, BatchHeader, Compression, DECOMPRESSED_BYTES_MAX, EncodedBatch, Header, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE,
+};
+use crate::types::Timestamp;
+use crate::{Error, Result};
+
+/// The most bytes that a record takes beside its key, value and headers: length, timestamp delta, offset delta and
+/// attributes.
+const RECORD_OVERHEAD_MAX: usize =
+    varint::VARINT_LEN_MAX + varint::VARLONG_LEN_MAX + varint::VARINT_LEN_MAX + 1;
+const _: () = assert!(RECORD_OVERHEAD_MAX == 21);
+
+/// The most bytes that a batch has: its length is an i32, and a few bytes less make no difference to anybody.
+const BATCH_BYTES_MAX: usize = i32::MAX as usize;
+
+/// The length of what is null: -1, zigzagged.
+const NULL: u8 = 1;
+
+/// What a record is made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecordParts<'a> {
+    /// When it was made. Not negative: on disk, -1 stands for no timestamp.
+    pub timestamp: Option<Timestamp>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, in this order.
+    pub headers: &'a [Header<'a>],
+}
+
+impl RecordParts<'_> {
+    /// The most bytes that a batch of only this record has, before compression. This is what Kafka's producer holds
+    /// against `max.request.size`.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.content_bytes().saturating_add(HEADER_LEN + RECORD_OVERHEAD_MAX)
+    }
+
+    /// Key, value and headers with their lengths.
+    #[inline]
+    fn content_bytes(&self) -> usize {
+        let headers_count = raw_len((self.headers.len() as u64) << 1);
+        self.headers
+            .iter()
+            .fold(headers_count, |sum, header| {
+                sum.saturating_add(bytes_len(Some(header.key.as_bytes())))
+                    .saturating_add(bytes_len(header.value))
+            })
+            .saturating_add(bytes_len(self.key))
+            .saturating_add(bytes_len(self.value))
+    }
+}
+
+/// Makes record batches.
+///
+/// ```
+/// use brooklet::record::{BatchBuilder, Compression, RecordParts};
+///
+/// let mut builder = BatchBuilder::new(Compression::None);
+/// builder.push(&RecordParts { value: Some(b"first"), ..RecordParts::default() })?;
+/// builder.push(&RecordParts { value: Some(b"second"), ..RecordParts::default() })?;
+/// let batch = builder.build()?;
+/// assert_eq!((batch.header().records_count, batch.bytes().len()), (2, 86));
+/// builder.clear();
+/// # Ok::<(), brooklet::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchBuilder {
+    compression: Compression,
+    attributes: Attributes,
+    producer_id: i64,
+    producer_epoch: i16,
+    base_sequence: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    records: u32,
+    /// Room for the header, then the records up to `end`.
+    buffer: Vec<u8>,
+    end: usize,
+    /// Room for the header, then the compressed records. Unused without compression.
+    compressed: Vec<u8>,
+}
+
+impl BatchBuilder {
+    /// An empty batch that will be compressed like this.
+    pub fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            attributes: Attributes::default(),
+            producer_id: NO_PRODUCER_ID,
+            producer_epoch: NO_PRODUCER_EPOCH,
+            base_sequence: NO_SEQUENCE,
+            base_timestamp: NO_TIMESTAMP,
+            max_timestamp: NO_TIMESTAMP,
+            records: 0,
+            buffer: Vec::new(),
+            end: HEADER_LEN,
+            compressed: Vec::new(),
+        }
+    }
+
+    /// An empty control batch.
+    pub(super) fn control() -> Self {
+        let mut builder = Self::new(Compression::None);
+        builder.attributes = Attributes::default().with_control(true);
+        builder
+    }
+
+    /// Says who writes this batch: id, epoch, and the sequence number of the first record.
+    pub fn producer(&mut self, id: i64, epoch: i16, base_sequence: i32) -> &mut Self {
+        (self.producer_id, self.producer_epoch, self.base_sequence) = (id, epoch, base_sequence);
+        self
+    }
+
+    /// Says whether this batch is part of a transaction.
+    pub fn transactional(&mut self, is_transactional: bool) -> &mut Self {
+        self.attributes = self.attributes.with_transactional(is_transactional);
+        self
+    }
+
+    /// How many records it holds.
+    #[inline]
+    pub fn records(&self) -> u32 {
+        self.records
+    }
+
+    /// Whether it holds no record.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Bytes of the batch before compression, 61 of header included.
+    #[inline]
+    pub fn len_bytes(&self) -> usize {
+        self.end
+    }
+
+    /// What [`BatchBuilder::len_bytes`] would be with this record. One that cannot be pushed counts as if it could.
+    pub fn size_with(&self, record: &RecordParts<'_>) -> usize {
+        let timestamp = record.timestamp.map_or(NO_TIMESTAMP, Timestamp::as_millis);
+        let base = if self.is_empty() { timestamp } else { self.base_timestamp };
+        let numbers = varlong_len(timestamp.wrapping_sub(base)) + raw_len(u64::from(self.records) << 1);
+        let body = record.content_bytes().saturating_add(1 + numbers);
+        body.saturating_add(raw_len((body as u64) << 1)).saturating_add(self.end)
+    }
+
+    /// Takes in a record; its offset is the next. On an error the batch is as it was.
+    ///
+    /// Refused are a negative timestamp (-1 on disk is the absence of one, and Kafka's readers have no use for
+    /// others), and whatever would make the batch larger than its format or [`DECOMPRESSED_BYTES_MAX`] allows.
+    #[inline]
+    pub fn push(&mut self, record: &RecordParts<'_>) -> Result<()> {
+        let timestamp = match record.timestamp {
+            None => NO_TIMESTAMP,
+            Some(timestamp) if timestamp.as_millis() >= 0 => timestamp.as_millis(),
+            Some(timestamp) => return Err(refuse("a timestamp of 0 or above", timestamp)),
+        };
+        let base_timestamp = if self.records == 0 { timestamp } else { self.base_timestamp };
+        let Some(timestamp_delta) = timestamp.checked_sub(base_timestamp) else {
+            return Err(refuse("timestamps of one batch less than 2^63 ms apart", timestamp));
+        };
+        let timestamp_raw = zigzag_long(timestamp_delta);
+        let offset_raw = u64::from(self.records) << 1;
+        let numbers = raw_len(timestamp_raw) + raw_len(offset_raw);
+        let body = record.content_bytes().saturating_add(1 + numbers);
+        let start = self.end;
+        let end = self.make_room(body.saturating_add(raw_len((body as u64) << 1)))?;
+
+        let out = &mut self.buffer[start..end];
+        let at = varint::put(out, 0, (body as u64) << 1);
+        out[at] = 0; // attributes, which have no meaning yet
+        let at = varint::put(out, at + 1, timestamp_raw);
+        let at = varint::put(out, at, offset_raw);
+        let at = put_bytes(out, at, record.key);
+        let at = put_bytes(out, at, record.value);
+        let at = put_headers(out, at, record.headers);
+        assert_eq!(at, out.len(), "a record is as long as was foreseen");
+
+        self.base_timestamp = base_timestamp;
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.records += 1;
+        self.end = end;
+        Ok(())
+    }
+
+    /// Finishes the batch, at base offset 0 and without a leader epoch. The records stay: more may be pushed
+    /// afterwards, and the batch built again.
+    ///
+    /// An error if there are no records, if the producer's id, epoch and sequence do not go together, or if the codec
+    /// is not compiled in.
+    pub fn build(&mut self) -> Result<EncodedBatch<'_>> {
+        self.check_producer()?;
+        if self.records == 0 {
+            return Err(refuse("one record or more", "none"));
+        }
+        let bytes = if self.compression == Compression::None {
+            &mut self.buffer[..self.end]
+        } else {
+            self.compressed.clear();
+            self.compressed.resize(HEADER_LEN, 0);
+            self.compression.compress(&self.buffer[HEADER_LEN..self.end], &mut self.compressed)?;
+            self.compressed.as_mut_slice()
+        };
+        if bytes.len() > BATCH_BYTES_MAX {
+            return Err(refuse("a batch below 2 GiB", bytes.len()));
+        }
+        let header = BatchHeader {
+            base_offset: 0,
+            size: bytes.len() as u32,
+            leader_epoch: -1,
+            crc: 0,
+            attributes: self.attributes.with_compression(self.compression),
+            last_offset_delta: self.records - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: timestamp_from_millis(self.max_timestamp),
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            records_count: self.records,
+        };
+        Ok(EncodedBatch::new(header, bytes))
+    }
+
+    /// Makes it as it was when it was new, producer and transaction forgotten, but keeps the buffers.
+    pub fn clear(&mut self) {
+        let (buffer, compressed) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.compressed));
+        *self = Self { buffer, compressed, ..Self::new(self.compression) };
+    }
+
+    /// Makes room for `bytes` more and says where they end.
+    #[inline(always)]
+    fn make_room(&mut self, bytes: usize) -> Result<usize> {
+        let end = self.end.saturating_add(bytes);
+        if end > self.buffer.len() {
+            self.grow(end)?;
+        }
+        Ok(end)
+    }
+
+    #[cold]
+    fn grow(&mut self, end: usize) -> Result<()> {
+        let limit = match self.compression {
+            Compression::None => BATCH_BYTES_MAX,
+            _ => HEADER_LEN + DECOMPRESSED_BYTES_MAX,
+        };
+        if end > limit {
+            return Err(refuse(format_args!("at most {limit} bytes in a batch"), end));
+        }
+        let len = end.max(self.buffer.len() * 2).min(limit);
+        self.buffer.resize(len, 0);
+        Ok(())
+    }
+
+    fn check_producer(&self) -> Result<()> {
+        let has_id = self.producer_id >= 0;
+        if self.attributes.is_transactional() && !has_id {
+            return Err(refuse("a producer id for a transaction", self.producer_id));
+        }
+        if !has_id && self.producer_id != NO_PRODUCER_ID {
+            return Err(refuse("a producer id of 0 or above, or -1 for none", self.producer_id));
+        }
+        if has_id && self.producer_epoch < 0 {
+            return Err(refuse("a producer epoch of 0 or above", self.producer_epoch));
+        }
+        if has_id && self.base_sequence < 0 && !self.attributes.is_control() {
+            return Err(refuse("a base sequence of 0 or above", self.base_sequence));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that `bytes` take behind their length.
+#[inline(always)]
+fn bytes_len(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| bytes.len().saturating_add(raw_len((bytes.len() as u64) << 1)))
+}
+
+#[inline(always)]
+fn put_bytes(out: &mut [u8], at: usize, bytes: Option<&[u8]>) -> usize {
+    let Some(bytes) = bytes else {
+        out[at] = NULL;
+        return at + 1;
+    };
+    let at = varint::put(out, at, (bytes.len() as u64) << 1);
+    let end = at + bytes.len();
+    out[at..end].copy_from_slice(bytes);
+    end
+}
+
+#[inline(always)]
+fn put_headers(out: &mut [u8], at: usize, headers: &[Header<'_>]) -> usize {
+    let mut at = varint::put(out, at, (headers.len() as u64) << 1);
+    for header in headers {
+        at = put_bytes(out, at, Some(header.key.as_bytes()));
+        at = put_bytes(out, at, header.value);
+    }
+    at
+}
+
+#[cold]
+fn refuse(expected: impl Display, found: impl Display) -> Error {
+    Error::InvalidBatch { why: format!("expected {expected}, found {found}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Batch;
+
+    fn valued(value: &[u8]) -> RecordParts<'_> {
+        RecordParts { value: Some(value), ..RecordParts::default() }
+    }
+
+    fn at(millis: i64) -> RecordParts<'static> {
+        RecordParts { timestamp: Some(Timestamp::from_millis(millis)), ..RecordParts::default() }
+    }
+
+    #[test]
+    fn the_size_is_foreseen_to_the_byte() {
+        let headers = [Header { key: "k", value: None }, Header { key: "", value: Some(b"long enough") }];
+        let mut builder = BatchBuilder::new(Compression::None);
+        for len in [0, 1, 50, 63, 64, 200, 8191, 8192, 70_000] {
+            let value = vec![7; len];
+            for headers in [&headers[..], &[]] {
+                let record = RecordParts { key: None, value: Some(&value), headers, ..at(len as i64 * 1000) };
+                let foreseen = builder.size_with(&record);
+                let bound = builder.len_bytes() - HEADER_LEN + record.batch_bytes_max();
+                builder.push(&record).expect("it is a plain record");
+                assert_eq!(builder.len_bytes(), foreseen);
+                assert!(foreseen <= bound);
+            }
+        }
+        let expected = builder.len_bytes();
+        assert_eq!(builder.build().expect("it has records").bytes().len(), expected);
+    }
+
+    #[test]
+    fn a_refused_record_leaves_the_batch_as_it_was() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        assert!(builder.push(&at(-1)).is_err() && builder.push(&at(i64::MIN)).is_err());
+        builder.push(&RecordParts::default()).expect("it is a plain record");
+        let before = builder.build().expect("it has a record").bytes().to_vec();
+        assert!(builder.push(&at(i64::MAX)).is_err(), "2^63 - 1 is 2^63 after -1");
+        assert!(builder.push(&at(-2)).is_err());
+        assert_eq!(builder.build().expect("it has a record").bytes(), before);
+    }
+
+    #[test]
+    fn an_empty_batch_is_not_built() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        assert!(builder.build().is_err());
+        builder.push(&valued(b"x")).expect("it is a plain record");
+        assert_eq!((builder.records(), builder.is_empty()), (1, false));
+        assert!(builder.build().is_ok());
+        builder.clear();
+        assert_eq!((builder.records(), builder.is_empty(), builder.len_bytes()), (0, true, HEADER_LEN));
+        assert!(builder.build().is_err());
+    }
+
+    #[test]
+    fn a_cleared_builder_forgets_all_but_its_buffers() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push(&at(5)).expect("it is a plain record");
+        let fresh = builder.build().expect("it has a record").bytes().to_vec();
+        builder.clear();
+        builder.producer(7, 1, 4).transactional(true);
+        builder.push(&valued(&[1; 5000])).expect("it is a plain record");
+        builder.push(&at(90)).expect("it is a plain record");
+        builder.build().expect("it has records");
+        let capacity = builder.buffer.capacity();
+        builder.clear();
+        builder.push(&at(5)).expect("it is a plain record");
+        assert_eq!(builder.build().expect("it has a record").bytes(), fresh);
+        assert_eq!(builder.buffer.capacity(), capacity);
+    }
+
+    #[test]
+    fn more_can_be_pushed_after_building() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push(&valued(b"one")).expect("it is a plain record");
+        builder.build().expect("it has a record").assign(900, 9);
+        builder.push(&valued(b"two")).expect("it is a plain record");
+        let encoded = builder.build().expect("it has records");
+        assert_eq!((encoded.header().records_count, encoded.header().base_offset), (2, 0));
+        assert!(Batch::decode(encoded.bytes()).is_ok());
+    }
+
+    #[test]
+    fn who_writes_is_said_whole_or_not_at_all() {
+        let cases = [
+            ((-1, -1, -1), false, true),
+            ((-1, -1, 0), false, true),
+            ((-1, -1, -1), true, false),
+            ((7, 0, 0), true, true),
+            ((7, -1, 0), false, false),
+            ((7, 0, -1), false, false),
+            ((-2, 0, 0), false, false),
+        ];
+        for ((id, epoch, sequence), is_transactional, is_valid) in cases {
+            let mut builder = BatchBuilder::new(Compression::None);
+            builder.push(&valued(b"x")).expect("it is a plain record");
+            builder.producer(id, epoch, sequence).transactional(is_transactional);
+            assert_eq!(builder.build().is_ok(), is_valid, "{id} {epoch} {sequence} {is_transactional}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_its_reader_would_refuse_is_not_built() {
+        let value = vec![0; DECOMPRESSED_BYTES_MAX / 2];
+        let mut builder = BatchBuilder::new(Compression::Lz4);
+        builder.push(&valued(&value)).expect("half of the limit is below it");
+        assert!(builder.push(&valued(&value)).is_err());
+        assert_eq!(builder.records(), 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! The codecs of Kafka: what stands behind the header of a compressed batch, byte for byte as Kafka frames it.
+//!
+//! ```text
+//! 1 gzip     one RFC 1952 member
+//! 2 snappy   the stream of snappy-java; a bare snappy block is read too
+//! 3 lz4      an LZ4 frame of independent 64 KiB blocks, without checksums or sizes
+//! 4 zstd     one zstd frame
+//! ```
+//!
+//! What comes out of a codec is bounded by what the caller allows, not by what the data claims: no decoder here
+//! allocates more than its limit and some tens of kilobytes, and none panics, whatever it is given.
+
+#[cfg(feature = "gzip")]
+mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+#[cfg(feature = "snappy")]
+mod snappy;
+#[cfg(feature = "lz4")]
+mod xxhash;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+use super::Invalid;
+use crate::Error;
+
+/// How the records of a batch are compressed.
+///
+/// Each codec but `None` is a feature of this crate; [`Compression::is_compiled_in`] says whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// Gzip at its default level; the feature `gzip`.
+    Gzip,
+    /// Snappy, which has no levels; the feature `snappy`.
+    Snappy,
+    /// LZ4 in its fast mode; the feature `lz4`, on by default.
+    Lz4,
+    /// Zstandard at level 3; the feature `zstd`.
+    Zstd,
+}
+
+impl Compression {
+    /// All of them, by their number.
+    pub const ALL: [Compression; 5] =
+        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+
+    /// The codec of this number, which is what the attributes of a batch hold.
+    #[inline]
+    pub const fn from_id(id: u8) -> Result<Self, Invalid> {
+        Ok(match id {
+            0 => Compression::None,
+            1 => Compression::Gzip,
+            2 => Compression::Snappy,
+            3 => Compression::Lz4,
+            4 => Compression::Zstd,
+            found => return Err(Invalid::UnknownCodec { found }),
+        })
+    }
+
+    /// Its number.
+    #[inline]
+    pub const fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// What Kafka calls it, and the feature that brings it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Snappy => "snappy",
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// Whether this build can compress and decompress it.
+    pub const fn is_compiled_in(self) -> bool {
+        match self {
+            Compression::None => true,
+            Compression::Gzip => cfg!(feature = "gzip"),
+            Compression::Snappy => cfg!(feature = "snappy"),
+            Compression::Lz4 => cfg!(feature = "lz4"),
+            Compression::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+
+    /// Appends `bytes`, compressed, to `out`.
+    ///
+    /// [`Error::CodecMissing`] if the codec is not compiled in.
+    pub fn compress(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Compression::None => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => gzip::compress(bytes, out).map_err(|why| self.failed(why)),
+            #[cfg(feature = "snappy")]
+            Compression::Snappy => snappy::compress(bytes, out).map_err(|why| self.failed(why)),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => lz4::compress(bytes, out).map_err(|why| self.failed(why)),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => zstd::compress(bytes, out).map_err(|why| self.failed(why)),
+            #[allow(unreachable_patterns, reason = "every codec has an arm when all features are on")]
+            missing => Err(Error::CodecMissing { codec: missing.name() }),
+        }
+    }
+
+    /// What `bytes` were before they were compressed, if that is not more than `limit` bytes.
+    pub fn decompress(self, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Invalid> {
+        // A batch has less than 2 GiB, so whoever allows more allows that much.
+        let limit = limit.min(i32::MAX as usize);
+        let result = match self {
+            Compression::None if bytes.len() > limit => Err(Failure::TooLarge),
+            Compression::None => Ok(bytes.to_vec()),
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => gzip::decompress(bytes, limit),
+            #[cfg(feature = "snappy")]
+            Compression::Snappy => snappy::decompress(bytes, limit),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => lz4::decompress(bytes, limit),
+            #[cfg(feature = "zstd")]
+            Compression::Zstd => zstd::decompress(bytes, limit),
+            #[allow(unreachable_patterns, reason = "every codec has an arm when all features are on")]
+            missing => return Err(Invalid::CodecMissing { codec: missing.name() }),
+        };
+        result.map_err(|failure| match failure {
+            Failure::TooLarge => Invalid::TooLargeDecompressed { limit },
+            Failure::Corrupt(what) => Invalid::Decompression { codec: self.name(), what },
+        })
+    }
+
+    #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+    fn failed(self, why: impl std::fmt::Display) -> Error {
+        Error::InvalidBatch { why: format!("{} could not compress it: {why}", self.name()) }
+    }
+}
+
+/// Why a codec gave nothing back.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    TooLarge,
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
+        expect(dead_code, reason = "what is not compressed cannot be corrupt")
+    )]
+    Corrupt(String),
+}
+
+#[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+impl Failure {
+    fn corrupt(what: impl ToString) -> Self {
+        Failure::Corrupt(what.to_string())
+    }
+}
+
+/// An empty vector with room for `len` bytes, or a failure instead of an abort where memory is short.
+#[cfg(any(feature = "gzip", feature = "snappy", feature = "zstd"))]
+fn with_room_for(len: usize) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(len).map_err(Failure::corrupt)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;

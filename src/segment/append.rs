@@ -1,0 +1,104 @@
+//! The one segment that is written to.
+
+use super::transactions::OpenTransactions;
+use super::{Indexes, Segment};
+use crate::error::{OrIo, Result};
+use crate::record::layout::HEADER_LEN;
+use crate::record::{Batch, BatchHeader};
+use crate::types::Timestamp;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The right to append to a segment. There is one per log, behind its write lock.
+#[derive(Debug)]
+pub(crate) struct ActiveSegment {
+    segment: Arc<Segment>,
+    index_interval: u32,
+    /// What the age of the segment is counted from: see [`ActiveSegment::first_timestamp`].
+    first_timestamp: Option<Option<Timestamp>>,
+    opened_at: Timestamp,
+}
+
+/// An append that failed.
+#[derive(Debug)]
+pub(crate) struct AppendFailure {
+    /// Why.
+    pub(crate) source: io::Error,
+    /// Whether the file is known to be as it was before. If not, nothing is known of what lies behind its end.
+    pub(crate) undone: bool,
+}
+
+impl ActiveSegment {
+    pub(crate) fn new(segment: Arc<Segment>, index_interval: u32, now: Timestamp) -> Self {
+        Self { segment, index_interval, first_timestamp: None, opened_at: now }
+    }
+
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// When this segment was opened or created, on the wall clock.
+    pub(crate) fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
+    /// The largest timestamp of the first batch, which is what Kafka counts a segment's age from. `None` if there is
+    /// no batch yet, or if it has none.
+    pub(crate) fn first_timestamp(&mut self) -> Result<Option<Timestamp>> {
+        if self.segment.bytes() == 0 {
+            return Ok(None);
+        }
+        if let Some(known) = self.first_timestamp {
+            return Ok(known);
+        }
+        let bytes = self.segment.read(0, HEADER_LEN)?;
+        let header = BatchHeader::read(&bytes)
+            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid.to_string()))
+            .or_io("read the first batch of", &self.segment.log_path())?;
+        Ok(*self.first_timestamp.insert(header.max_timestamp))
+    }
+
+    pub(crate) fn indexes_are_full(&self, bytes_max: u32) -> bool {
+        match &*self.segment.indexes.read() {
+            Indexes::Live(live) => live.is_full(bytes_max),
+            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
+        }
+    }
+
+    /// Writes a batch behind the others, notes it in the indexes, and publishes it.
+    ///
+    /// After a failure the file is cut back to where it was, and this is synced: without that, a power cut could bring
+    /// back what was reported as not appended.
+    pub(crate) fn append(
+        &mut self,
+        batch: &Batch<'_>,
+        open: &mut OpenTransactions,
+    ) -> Result<(), AppendFailure> {
+        let position = self.segment.bytes();
+        self.write(position, batch.bytes())?;
+        let aborted = open.observe(batch);
+        match &mut *self.segment.indexes.write() {
+            Indexes::Live(live) => {
+                live.observe(batch.header(), position, self.index_interval);
+                if let Some(aborted) = aborted {
+                    live.push_aborted(aborted);
+                }
+            }
+            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
+        }
+        if position == 0 {
+            self.first_timestamp = Some(batch.header().max_timestamp);
+        }
+        self.segment.bytes.store(position + batch.bytes().len() as u64, Ordering::Release);
+        Ok(())
+    }
+
+    fn write(&self, position: u64, bytes: &[u8]) -> Result<(), AppendFailure> {
+        let file = self.segment.file().map_err(|source| AppendFailure { source, undone: true })?;
+        file.write_all_at(position, bytes).map_err(|source| {
+            let undone = file.truncate(position).and_then(|()| file.sync()).is_ok();
+            AppendFailure { source, undone }
+        })
+    }
+}

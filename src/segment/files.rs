@@ -1,0 +1,102 @@
+//! The names of a segment's files: the only place that makes or reads one.
+//!
+//! ```text
+//! 00000000000000368769.log        batches, from offset 368769 on
+//! 00000000000000368769.index      where some offsets are
+//! 00000000000000368769.timeindex  where some timestamps are
+//! 00000000000000368769.txnindex   transactions that were aborted (only where there are any)
+//! ```
+
+use std::fmt;
+
+const DIGITS: usize = 20;
+
+/// What a file of a segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// The batches.
+    Log,
+    /// Offsets to positions.
+    OffsetIndex,
+    /// Timestamps to offsets.
+    TimeIndex,
+    /// Aborted transactions.
+    AbortedIndex,
+}
+
+impl FileKind {
+    /// The three that can be made anew from the log.
+    pub const INDEXES: [FileKind; 3] = [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::AbortedIndex];
+
+    const ALL: [FileKind; 4] =
+        [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::AbortedIndex];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            FileKind::Log => ".log",
+            FileKind::OffsetIndex => ".index",
+            FileKind::TimeIndex => ".timeindex",
+            FileKind::AbortedIndex => ".txnindex",
+        }
+    }
+}
+
+/// The name of one file of the segment that begins at `base_offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileName {
+    /// The segment's first offset.
+    pub base_offset: u64,
+    /// Which of its files.
+    pub kind: FileKind,
+}
+
+impl FileName {
+    /// Reads a name; `None` if it is not exactly what Kafka would have written.
+    pub fn parse(name: &str) -> Option<FileName> {
+        let digits = name.get(..DIGITS)?;
+        let kind = FileKind::ALL.into_iter().find(|kind| kind.suffix() == &name[DIGITS..])?;
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let base_offset = digits.parse().ok().filter(|&offset: &u64| i64::try_from(offset).is_ok())?;
+        Some(FileName { base_offset, kind })
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0DIGITS$}{}", self.base_offset, self.kind.suffix())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kafkas_and_come_back() {
+        for kind in FileKind::ALL {
+            let name = FileName { base_offset: 368_769, kind };
+            assert_eq!(FileName::parse(&name.to_string()), Some(name));
+        }
+        assert_eq!(FileName { base_offset: 7, kind: FileKind::Log }.to_string(), "00000000000000000007.log");
+    }
+
+    #[test]
+    fn anything_else_is_not_a_name() {
+        for name in [
+            "7.log",
+            "00000000000000000007",
+            "00000000000000000007.log.deleted",
+            "0000000000000000000x.log",
+            "+0000000000000000007.log",
+            "99999999999999999999.log",
+            "09223372036854775808.log",
+            "0000000000000000000é.log",
+            "é",
+            "",
+        ] {
+            assert_eq!(FileName::parse(name), None, "{name}");
+        }
+    }
+}
