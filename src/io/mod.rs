@@ -5,7 +5,7 @@
 //! contracts below are checked on all of them by one suite, `tests/fs_conformance.rs`.
 //!
 //! The traits are as low as POSIX: writes may be short, and a call may be interrupted. The loops that hide this are
-//! written once, as methods of `dyn File` ([`whole`]), and so they are exercised by every simulated fault.
+//! written once, as methods of `dyn File` (`whole.rs`), and so they are exercised by every simulated fault.
 
 mod atomic_file;
 #[cfg(test)]

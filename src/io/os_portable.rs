@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs::{OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -21,6 +21,18 @@ impl OsFs {
     /// The real file system.
     pub fn new() -> Self {
         Self
+    }
+
+    /// The absolute path behind a path that may be relative, and may lead through links. What does not exist yet is
+    /// taken as it is written.
+    ///
+    /// Files are opened anew now and then, by their paths: so these must not change their meaning when the program
+    /// changes its working directory.
+    pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+        match std::fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(path),
+            other => other,
+        }
     }
 }
 

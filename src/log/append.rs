@@ -1,8 +1,8 @@
 //! Appending: offsets are given here, and nowhere else.
 
+use super::Log;
 use super::marks::Mark;
 use super::roll::{RollParams, reason_to_roll};
-use super::{Log, Refusal};
 use crate::error::{Error, Result};
 use crate::record::EncodedBatch;
 use crate::segment::{ActiveSegment, AppendFailure, OpenTransactions, Segment};
@@ -71,7 +71,7 @@ impl Log {
         let Writer { active, transactions, .. } = &mut *writer;
         active
             .append(&batch.as_batch(), transactions)
-            .map_err(|failure| self.append_failed(base_offset, active.segment(), failure))?;
+            .map_err(|failure| self.append_failed(active.segment(), failure))?;
         self.marks.set(Mark::End, last_offset + 1);
         self.marks.set(Mark::LastStable, writer.last_stable(last_offset + 1));
         Ok(Appended { base_offset, last_offset })
@@ -136,13 +136,11 @@ impl Log {
         Ok(())
     }
 
-    fn append_failed(&self, end: u64, segment: &Segment, failure: AppendFailure) -> Error {
+    fn append_failed(&self, segment: &Segment, failure: AppendFailure) -> Error {
         let AppendFailure { source, undone } = failure;
         if undone {
             return Error::io("append to", &segment.log_path(), source);
         }
-        let cause = format!("an append failed and could not be undone: {source}");
-        self.refuse(Refusal::Poisoned(cause.clone()));
-        Error::Indeterminate { path: self.path().to_owned(), until: end, cause }
+        self.poison(format!("an append failed and could not be undone: {source}"))
     }
 }

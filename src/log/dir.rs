@@ -13,6 +13,7 @@ use super::Log;
 use super::checkpoint::{self, LOG_STARTS, RECOVERY_POINTS};
 use super::durable_end::DURABLE_END;
 use super::manifest::MANIFEST;
+use super::open::Origin;
 use super::recover::Adopted;
 use crate::clock::{Clock, SystemClock};
 use crate::config::LogConfig;
@@ -94,6 +95,7 @@ impl LogDir {
     /// # Errors
     /// [`Error::Locked`] if anybody has it open; [`Error::NotOurs`] if it holds something else.
     pub fn open(path: impl AsRef<Path>) -> Result<LogDir> {
+        let path = OsFs::resolve(path.as_ref()).or_io("find", path.as_ref())?;
         let clock = Arc::new(SystemClock::new());
         Self::open_with(Arc::new(OsFs::new()), clock, path, LogDirOptions::default())
     }
@@ -107,7 +109,8 @@ impl LogDir {
         Self::open_with(Arc::new(MemFs::new()), clock, "/", LogDirOptions::default())
     }
 
-    /// Opens a directory on a file system and with a clock of one's own.
+    /// Opens a directory on a file system and with a clock of one's own. The path is taken as it is: on the real file
+    /// system it had better be absolute ([`OsFs::resolve`]), lest the program change its working directory.
     ///
     /// # Errors
     /// As [`LogDir::open`].
@@ -169,7 +172,7 @@ impl LogDir {
             }
             other => other.or_io("create", &home.dir)?,
         }
-        let log = Arc::new(Log::open(home, config, self.clock.clone(), None)?);
+        let log = Arc::new(Log::open(home, config, self.clock.clone(), Origin::Unknown)?);
         self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
         logs.insert(partition.clone(), log.clone());
         Ok(log)
@@ -196,8 +199,8 @@ impl LogDir {
             }
             Err(error) => return Err(error).or_io("look at", &home.dir),
         }
-        let adopted = self.adoption(partition, &home)?;
-        let log = Arc::new(Log::open(home, config, self.clock.clone(), adopted)?);
+        let origin = self.origin(partition, &home)?;
+        let log = Arc::new(Log::open(home, config, self.clock.clone(), origin)?);
         self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
         logs.insert(partition.clone(), log.clone());
         Ok(log)
@@ -238,35 +241,44 @@ impl LogDir {
         Arc::new(Home { fs: self.fs.clone(), dir: self.root.join(partition.to_string()) })
     }
 
-    /// How a log is taken over, if it is none of ours: it has batches and none of our files.
-    fn adoption(&self, partition: &TopicPartition, home: &Home) -> Result<Option<Adopted>> {
+    /// Where a log comes from. It is none of ours if it has batches and none of our files.
+    fn origin(&self, partition: &TopicPartition, home: &Home) -> Result<Origin> {
         let entries = self.fs.list(&home.dir).or_io("list", &home.dir)?;
-        if entries.iter().any(|entry| entry.name == DURABLE_END || entry.name == MANIFEST) {
-            return Ok(None);
-        }
-        if !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
-            return Ok(None);
+        let ours = entries.iter().any(|entry| entry.name == DURABLE_END || entry.name == MANIFEST);
+        if ours || !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
+            return Ok(if ours && self.clean { Origin::ClosedInOrder } else { Origin::Unknown });
         }
         let noted = self.recovery_points.get(partition).copied().unwrap_or(0);
-        Ok(Some(Adopted {
+        Ok(Origin::Adopted(Adopted {
             recovery_point: if self.clean { u64::MAX } else { noted },
             start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
         }))
     }
 }
 
-/// Makes a directory and those above it, each durable under its name.
+/// Makes a directory and those above it that are missing. Their names are synced by [`sync_ancestors`].
 fn create_dirs(fs: &dyn Fs, path: &Path) -> Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match fs.create_dir(path) {
-        Ok(()) => fs.sync_dir(parent).or_io("sync", parent),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && parent != path => {
+    match (fs.create_dir(path), path.parent()) {
+        (Ok(()), _) => Ok(()),
+        (Err(error), _) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
             create_dirs(fs, parent)?;
-            fs.create_dir(path).and_then(|()| fs.sync_dir(parent)).or_io("create", path)
+            fs.create_dir(path).or_io("create", path)
         }
-        Err(error) => Err(error).or_io("create", path),
+        (Err(error), _) => Err(error).or_io("create", path),
     }
+}
+
+/// Makes the names of a directory and of all those above it durable. An earlier attempt may have made any of them and
+/// crashed before it synced one. What we may not even open we did not make.
+fn sync_ancestors(fs: &dyn Fs, path: &Path) -> Result<()> {
+    for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
+        match fs.sync_dir(parent) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other.or_io("sync", parent)?,
+        }
+    }
+    Ok(())
 }
 
 /// Sees to it that the directory is ours: it says so, or it is empty, or it is to be taken over.
@@ -300,6 +312,7 @@ fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
         Some(_) => disown(fs, root)?,
         None => {}
     }
+    sync_ancestors(fs, root)?;
     replace_file(fs, &path, format!("{FORMAT_VERSION}\n").as_bytes()).or_io("write", &path)
 }
 

@@ -17,6 +17,7 @@
 //! *Reserved end*: offsets below it may have been shown. It is raised, and synced, before an offset at or above it is
 //! given out; after a crash the log goes on there, and so no offset ever names two records.
 
+use super::failure::CommitFailure;
 use crate::error::{Error, OrIo, Result};
 use crate::io::{File, Fs};
 use crate::segment::{FileSum, TimeEntry};
@@ -143,23 +144,6 @@ impl DurableEnd {
     }
 }
 
-/// Why a state could not be made durable.
-#[derive(Debug)]
-pub(crate) enum CommitFailure {
-    /// It was not written; the last state stands, and it can be tried again.
-    Write(Error),
-    /// Whether it is on disk is not known.
-    Sync(Error),
-}
-
-impl From<CommitFailure> for Error {
-    fn from(failure: CommitFailure) -> Self {
-        match failure {
-            CommitFailure::Write(error) | CommitFailure::Sync(error) => error,
-        }
-    }
-}
-
 enum Verdict {
     Valid(u64, DurableEnd),
     Newer(u32),
@@ -255,13 +239,22 @@ impl DurableEndFile {
         self.write(&mut written, change).or_io("write to", &self.path)
     }
 
-    /// Changes the state and makes it durable.
+    /// Changes the state and makes it durable. If that fails the last state stands.
     pub(crate) fn commit(&self, change: impl FnOnce(&mut DurableEnd)) -> Result<(), CommitFailure> {
         let mut written = self.written.lock();
+        let before = written.state;
         self.write(&mut written, change).or_io("write to", &self.path).map_err(CommitFailure::Write)?;
-        self.file().and_then(|file| file.sync()).or_io("sync", &self.path).map_err(CommitFailure::Sync)?;
-        written.synced = written.newest;
-        Ok(())
+        let synced = self.sync();
+        match &synced {
+            Ok(()) => written.synced = written.newest,
+            Err(_) => written.state = before,
+        }
+        synced.map_err(CommitFailure::Sync)
+    }
+
+    /// Makes what was read durable: a process that was killed may have left it in the page cache only.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file().and_then(|file| file.sync()).or_io("sync", &self.path)
     }
 
     fn write(&self, written: &mut Written, change: impl FnOnce(&mut DurableEnd)) -> io::Result<()> {

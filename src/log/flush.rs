@@ -3,7 +3,7 @@
 //! The first who asks does the work, for everything that is in the log by then; those who come meanwhile wait for it
 //! and look whether it covered them. What a sync has covered is told to `durable-end` and only then to the waiters.
 
-use super::durable_end::{CommitFailure, DurableEnd};
+use super::durable_end::DurableEnd;
 use super::manifest::{Fact, Manifest};
 use super::marks::Mark;
 use super::{Log, Refusal};
@@ -94,6 +94,7 @@ impl Log {
         let path = self.path().to_owned();
         match self.refusal.get() {
             Some(Refusal::Poisoned(cause)) => Err(Error::Indeterminate { path, until, cause: cause.clone() }),
+            Some(Refusal::ReadOnly(_)) => self.check_writable(),
             _ if until > self.marks.end() => {
                 let why = format!(
                     "offset {until} was asked to be durable, and the log ends at {}",
@@ -101,24 +102,17 @@ impl Log {
                 );
                 Err(Error::InvalidBatch { why })
             }
-            _ => self.check_writable(),
+            None | Some(Refusal::Closed) => Ok(()),
         }
     }
 
     fn flush_now(&self) -> Result<()> {
         let work = self.work();
-        let synced = self.sync_work(&work);
-        if let Err(error) = synced {
-            let cause = error.to_string();
-            self.refuse(Refusal::Poisoned(cause.clone()));
-            // A process that opens this log while the page cache lives must not take its word for the tail. If even
-            // this hint cannot be written there is nothing better to be done.
-            let _ = self.durable_end.hint(|state| state.sync_failed = true);
-            return Err(Error::Indeterminate { path: self.path().to_owned(), until: work.end, cause });
-        }
+        self.sync_work(&work).map_err(|error| self.poison(error.to_string()))?;
         let filed = self.file_closed(&work.closed);
         let rolled = !work.closed.is_empty();
-        if filed.is_err() {
+        if let Err(error) = filed {
+            self.unpoisoned(error)?;
             self.writer.lock().unsynced.splice(0..0, work.closed.iter().cloned());
         }
         self.note_durable(&work, rolled)?;
@@ -163,7 +157,7 @@ impl Log {
             .iter()
             .map(|segment| Ok(Fact::Sealed(segment.file_and_forget()?)))
             .collect::<Result<Vec<_>>>()?;
-        self.flusher.manifest.lock().append(&facts)
+        self.with_manifest(|manifest| manifest.append(&facts)).map_err(|failure| self.failed(failure))
     }
 
     /// Notes the new durable end. That it is noted acknowledges nothing, so only a failed sync counts: without the note
@@ -182,21 +176,12 @@ impl Log {
             let _ = self.durable_end.hint(change);
             return Ok(());
         }
-        match self.commit(change) {
-            Err(error) if self.refusal.get().is_some() => Err(error),
-            _ => Ok(()),
-        }
+        self.commit(change).or_else(|error| self.unpoisoned(error))
     }
 
-    /// Changes what `durable-end` says, durably. A failed sync poisons the log; a failed write changes nothing.
-    pub(super) fn commit(&self, change: impl FnOnce(&mut DurableEnd)) -> Result<()> {
-        self.durable_end.commit(change).map_err(|failure| match failure {
-            CommitFailure::Write(error) => error,
-            CommitFailure::Sync(error) => {
-                self.refuse(Refusal::Poisoned(error.to_string()));
-                error
-            }
-        })
+    /// Passes over a failure that only holds up what can be made anew.
+    fn unpoisoned(&self, error: Error) -> Result<()> {
+        if matches!(self.refusal.get(), Some(Refusal::Poisoned(_))) { Err(error) } else { Ok(()) }
     }
 
     /// The manifest, for those who hold the turn or are alone.

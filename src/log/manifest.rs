@@ -14,11 +14,13 @@
 //! Records are of one size, so that a damaged one costs no other: what it said is found by reading that segment.
 
 use super::epochs::LeaderEpochs;
+use super::failure::CommitFailure;
 use crate::error::{Error, OrIo, Result};
 use crate::io::{File, Fs, read_file, replace_file};
 use crate::segment::{FileSum, SealedFacts, TimeEntry};
 use crate::types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -208,20 +210,29 @@ impl Manifest {
 
     /// Adds facts; durable when it returns. After an error they may or may not be there, which is the same to a reader
     /// as long as they are true.
-    pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<()> {
+    pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<(), CommitFailure> {
         let mut bytes = Vec::with_capacity(facts.len() * RECORD_LEN);
         facts.iter().for_each(|fact| fact.encode(&mut bytes));
-        let file = match self.file.get() {
-            Some(file) => file,
-            None => {
-                let file = self.fs.open(&self.path).or_io("open", &self.path)?;
-                self.file.get_or_init(|| file)
-            }
-        };
-        file.write_all_at(self.end, &bytes).or_io("write to", &self.path)?;
-        file.sync().or_io("sync", &self.path)?;
+        let write = self.file().and_then(|file| file.write_all_at(self.end, &bytes));
+        write.or_io("write to", &self.path).map_err(CommitFailure::Write)?;
+        self.sync().map_err(CommitFailure::Sync)?;
         self.end += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Makes what was read durable: a process that was killed may have left it in the page cache only.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file().and_then(|file| file.sync()).or_io("sync", &self.path)
+    }
+
+    fn file(&self) -> io::Result<&Arc<dyn File>> {
+        match self.file.get() {
+            Some(file) => Ok(file),
+            None => {
+                let file = self.fs.open(&self.path)?;
+                Ok(self.file.get_or_init(|| file))
+            }
+        }
     }
 }
 
@@ -237,7 +248,6 @@ fn version(header: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::io::MemFs;
-    use std::io;
 
     fn sealed(base_offset: u64) -> SealedFacts {
         SealedFacts {
@@ -343,8 +353,8 @@ mod tests {
     fn no_manifest_is_not_an_empty_one() {
         let fs: Arc<dyn Fs> = Arc::new(MemFs::new());
         assert!(Manifest::open(&fs, Path::new("/")).unwrap().is_none());
-        let error =
-            Manifest { fs, path: "/x".into(), file: OnceLock::new(), end: 0 }.append(&facts()).unwrap_err();
+        let mut missing = Manifest { fs, path: "/x".into(), file: OnceLock::new(), end: 0 };
+        let error = Error::from(missing.append(&facts()).unwrap_err());
         assert!(
             matches!(error, Error::Io { ref source, .. } if source.kind() == io::ErrorKind::NotFound),
             "{error}"

@@ -19,6 +19,7 @@ mod damage;
 mod dir;
 mod durable_end;
 mod epochs;
+mod failure;
 mod flush;
 mod manifest;
 mod marks;
@@ -131,19 +132,13 @@ impl Log {
         let _ = self.refusal.set(refusal);
     }
 
-    /// For a failure after which it is not known what is on disk: refuses all writes from now on.
-    fn indeterminate(&self, error: Error) -> Error {
-        let cause = error.to_string();
-        self.refuse(Refusal::Poisoned(cause.clone()));
-        Error::Indeterminate { path: self.path().to_owned(), until: self.marks.end(), cause }
-    }
-
     /// Begins a new epoch at an offset: in the manifest, which counts, and in Kafka's file.
     fn begin_epoch(&self, start_offset: u64) -> Result<()> {
         let mut epochs = self.epochs.load().as_ref().clone();
         let epoch = epochs.latest().map_or(0, |latest| latest + 1);
         epochs.assign(epoch, start_offset);
-        self.with_manifest(|manifest| manifest.append(&[Fact::Epoch(epoch, start_offset)]))?;
+        self.with_manifest(|manifest| manifest.append(&[Fact::Epoch(epoch, start_offset)]))
+            .map_err(|failure| self.failed(failure))?;
         checkpoint::write_epochs(self.home.fs.as_ref(), &self.path().join(LEADER_EPOCHS), &epochs)?;
         self.epochs.store(Arc::new(epochs));
         Ok(())

@@ -32,9 +32,13 @@ impl Log {
         home: Arc<Home>,
         config: LogConfig,
         clock: Arc<dyn Clock>,
-        adopted: Option<Adopted>,
+        origin: Origin,
     ) -> Result<Log> {
         config.validate()?;
+        let adopted = match origin {
+            Origin::Adopted(adopted) => Some(adopted),
+            Origin::ClosedInOrder | Origin::Unknown => None,
+        };
         let mut survey = Survey::take(&home)?;
         if adopted.is_some() {
             (survey.durable_end, survey.manifest) = (None, None);
@@ -53,6 +57,7 @@ impl Log {
             home: &home,
             survey,
             state,
+            origin,
             adopted,
             segments,
             tails,
@@ -65,11 +70,23 @@ impl Log {
     }
 }
 
+/// Where a log comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// We closed it, and nobody crashed since.
+    ClosedInOrder,
+    /// It is ours or new, and nobody knows how it was left.
+    Unknown,
+    /// Kafka wrote it.
+    Adopted(Adopted),
+}
+
 /// What is known between recovery and service.
 struct Opening<'a> {
     home: &'a Arc<Home>,
     survey: Survey,
     state: DurableEnd,
+    origin: Origin,
     adopted: Option<Adopted>,
     segments: Vec<Arc<Segment>>,
     tails: Vec<(Arc<Segment>, u64)>,
@@ -85,6 +102,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     /// Repairs what is to be repaired, and serves.
     fn repaired(mut self, config: LogConfig, clock: Arc<dyn Clock>) -> Result<Log> {
+        self.sync_notes()?;
         self.carry_out_repairs()?;
         self.sync_tails()?;
         let mut manifest = self.manifest()?;
@@ -94,8 +112,8 @@ impl Opening<'_> {
             self.begin_at(next, &mut manifest)?;
         }
         self.file_sealed(&mut manifest)?;
-        let touched =
-            interrupted || !self.tails.is_empty() || !self.repairs.is_empty() || self.adopted.is_some();
+        let found_as_left = self.tails.is_empty() && self.repairs.is_empty() && !self.state.sync_failed;
+        let touched = interrupted || !found_as_left || self.adopted.is_some();
         let durable_end = self.durable_end(next, touched)?;
         Ok(self.log(config, clock, manifest, durable_end, next))
     }
@@ -119,6 +137,21 @@ impl Opening<'_> {
         let log = self.log(config, clock, manifest, durable_end, end);
         log.refuse(Refusal::ReadOnly(lost.join("; ")));
         Ok(log)
+    }
+
+    /// What was read of our own files and of names may stand in the page cache only, if the process before was killed.
+    /// It is believed from now on, so it must not vanish.
+    fn sync_notes(&self) -> Result<()> {
+        if !matches!(self.origin, Origin::Unknown) {
+            return Ok(());
+        }
+        if let Some(durable_end) = &self.survey.durable_end {
+            durable_end.sync()?;
+        }
+        if let Some(manifest) = &self.survey.manifest {
+            manifest.sync()?;
+        }
+        self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)
     }
 
     /// Later segments go first, the last one first, then the cut: a crash in between leaves what recovery finds again.
@@ -165,9 +198,6 @@ impl Opening<'_> {
             }
             segment.sync_log()?;
         }
-        if !self.tails.is_empty() {
-            self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;
-        }
         Ok(())
     }
 
@@ -175,7 +205,7 @@ impl Opening<'_> {
         let contents = &self.survey.contents;
         let outdated = contents.outdated > OUTDATED_MAX.max(contents.sealed.len());
         match self.survey.manifest.take() {
-            Some(manifest) if contents.damaged == 0 && !outdated => Ok(manifest),
+            Some(manifest) if contents.damaged == 0 && !outdated && !self.state.sync_failed => Ok(manifest),
             _ => {
                 let contents = Contents { removed: Default::default(), ..contents.clone() };
                 Manifest::create(&self.home.fs, &self.home.dir, &contents)
@@ -234,17 +264,20 @@ impl Opening<'_> {
             self.segments.iter().filter(|segment| segment.end_offset().is_some() && segment.is_live());
         let facts =
             closed.map(|segment| Ok(Fact::Sealed(segment.file_and_forget()?))).collect::<Result<Vec<_>>>()?;
-        if facts.is_empty() { Ok(()) } else { manifest.append(&facts) }
+        if facts.is_empty() { Ok(()) } else { Ok(manifest.append(&facts)?) }
     }
 
     /// Notes where the log stands now. All that it holds is durable, and nothing is reserved until it is written to.
     fn durable_end(&mut self, next: u64, touched: bool) -> Result<DurableEndFile> {
         let active = self.segments.last().expect("a segment was begun if there was none");
-        let adopted_start = self.adopted.map_or(0, |adopted| adopted.start_offset);
         let first = self.segments.first().map_or(next, |first| first.base_offset());
-        let known = self.survey.durable_end.as_ref().map_or(0, |file| file.state().start_offset);
+        let start_offset = match (&self.survey.durable_end, self.adopted) {
+            (Some(file), _) => file.state().start_offset,
+            (None, Some(adopted)) => adopted.start_offset.max(first),
+            (None, None) => first,
+        };
         let state = DurableEnd {
-            start_offset: known.max(adopted_start).max(first).min(next),
+            start_offset,
             durable_end: next,
             reserved_end: next,
             first_unstable: self.transactions.first_offset().unwrap_or(next),

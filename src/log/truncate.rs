@@ -125,7 +125,7 @@ impl Log {
         let replaced = Manifest::create(&self.home.fs, self.path(), &contents);
         match replaced {
             Ok(manifest) => self.with_manifest(|current| *current = manifest),
-            Err(error) => return Err(self.indeterminate(error)),
+            Err(error) => return Err(self.poison(error.to_string())),
         }
         Ok(())
     }

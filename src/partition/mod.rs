@@ -6,7 +6,6 @@
 //! - `producers`: what the leader knows of each producer id, and what it makes of the next batch or marker.
 //! - `producer_entry`: the same for one producer id: the order of the checks.
 //! - `verdict`: the questions and the answers.
-//! - `sequence`: how sequence numbers count.
 //! - `open_transactions`: which offsets a reader of committed records has to wait for.
 //! - `producer_snapshot`: the bytes of a `.snapshot` file.
 //!
@@ -16,7 +15,6 @@ mod open_transactions;
 mod producer_entry;
 pub mod producer_snapshot;
 mod producers;
-pub(crate) mod sequence;
 mod verdict;
 
 pub use producer_entry::{BATCHES_RETAINED, BatchMetadata, ProducerStateEntry};

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::sequence::increment_sequence;
 use super::verdict::{Append, EndTxnMarker, MarkerVerdict, Origin, Verdict};
 use crate::Timestamp;
+use crate::record::increment_sequence;
 
 /// How many batches of a producer are remembered, and thus how late a duplicate is still recognised.
 ///

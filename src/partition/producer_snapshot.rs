@@ -25,8 +25,8 @@ use std::collections::VecDeque;
 
 use super::producer_entry::{BatchMetadata, ProducerStateEntry};
 use super::producers::Producers;
-use super::sequence::decrement_sequence;
 use crate::Timestamp;
+use crate::record::decrement_sequence;
 
 const VERSION: i16 = 1;
 
@@ -184,7 +184,7 @@ fn decode_entry(bytes: &EntryBytes) -> Option<ProducerStateEntry> {
         let last_sequence = i32::from_be_bytes(take(bytes, LAST_SEQUENCE_AT));
         let delta = i32::from_be_bytes(take(bytes, OFFSET_DELTA_AT));
         batches.push_back(BatchMetadata {
-            first_sequence: decrement_sequence(last_sequence, delta),
+            first_sequence: decrement_sequence(last_sequence, delta as u32),
             last_sequence,
             first_offset: last_offset.checked_sub(u64::try_from(delta).ok()?)?,
             last_offset,

@@ -3,8 +3,8 @@
 //! The questions hold the fields of a batch header under Kafka's names. The answers are Kafka's errors by name, each
 //! with what was expected and what was found, so that whoever reports them need not look again.
 
-use super::sequence::increment_sequence;
 use crate::Timestamp;
+use crate::record::increment_sequence;
 
 /// Who wrote a batch: how much of it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Append {
         if self.base_sequence < 0 {
             return self.base_sequence;
         }
-        increment_sequence(self.base_sequence, self.last_offset_delta)
+        increment_sequence(self.base_sequence, self.last_offset_delta as u32)
     }
 }
 

@@ -12,8 +12,8 @@ use super::{
     Attributes, BatchHeader, Compression, DECOMPRESSED_BYTES_MAX, EncodedBatch, Header, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE,
 };
+use crate::error::{Error, Result};
 use crate::types::Timestamp;
-use crate::{Error, Result};
 
 /// The most bytes that a record takes beside its key, value and headers: length, timestamp delta, offset delta and
 /// attributes.
@@ -208,7 +208,6 @@ impl BatchBuilder {
         let bytes = if self.compression == Compression::None {
             &mut self.buffer[..self.end]
         } else {
-            self.compressed.clear();
             self.compressed.resize(HEADER_LEN, 0);
             self.compression.compress(&self.buffer[HEADER_LEN..self.end], &mut self.compressed)?;
             self.compressed.as_mut_slice()

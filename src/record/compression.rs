@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What comes out of a codec is bounded by what the caller allows, not by what the data claims: no decoder here
-//! allocates more than its limit and some tens of kilobytes, and none panics, whatever it is given.
+//! allocates more than its limit and a few hundred kilobytes of working space, and none panics, whatever it is given.
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -22,7 +22,7 @@ mod xxhash;
 mod zstd;
 
 use super::Invalid;
-use crate::Error;
+use crate::error::Error;
 
 /// How the records of a batch are compressed.
 ///

@@ -9,7 +9,7 @@
 //! no compression. It takes one offset and is never handed to users.
 
 use super::{BatchBuilder, Invalid, NO_SEQUENCE, RecordParts};
-use crate::Error;
+use crate::error::Error;
 use crate::types::Timestamp;
 
 const VERSION: i16 = 0;

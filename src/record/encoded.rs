@@ -93,7 +93,6 @@ impl<'a> EncodedBatch<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
     use crate::record::{BatchBuilder, Compression, RecordParts};
 
     fn two_records() -> Vec<u8> {

@@ -86,13 +86,13 @@ impl BatchHeader {
     /// Offset of the last record that the batch was written with, though compaction may have removed it.
     #[inline]
     pub const fn last_offset(&self) -> u64 {
-        self.base_offset + self.last_offset_delta as u64
+        self.base_offset.saturating_add(self.last_offset_delta as u64)
     }
 
     /// The first offset behind the batch.
     #[inline]
     pub const fn next_offset(&self) -> u64 {
-        self.last_offset() + 1
+        self.last_offset().saturating_add(1)
     }
 
     /// The producer's number for the last record that the batch was written with; -1 if they are not numbered.

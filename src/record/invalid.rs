@@ -1,6 +1,6 @@
 //! Why bytes are not a batch: each reason says what was expected and what was found.
 
-use crate::Error;
+use crate::error::Error;
 
 /// Why bytes are not a record batch, or not the records that its header promises.
 ///

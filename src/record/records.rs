@@ -198,7 +198,7 @@ impl<'a> RecordsIter<'a> {
         let headers_count = body.varint()?;
         let headers = body.rest;
         if headers_count != 0 {
-            body.check_headers(headers_count)?;
+            body.rest = skip_headers(body.rest, headers_count)?;
         }
         if !body.rest.is_empty() {
             return Err(Fault::BytesLeft);
@@ -207,7 +207,7 @@ impl<'a> RecordsIter<'a> {
         let created = self.base_timestamp.checked_add(timestamp_delta).ok_or(Fault::Timestamp)?;
         self.index += 1;
         Ok(RecordView {
-            offset: self.base_offset + u64::from(offset_delta),
+            offset: self.base_offset.saturating_add(u64::from(offset_delta)),
             timestamp: self.log_append_time.unwrap_or(created),
             sequence: match self.base_sequence {
                 base if base < 0 => NO_SEQUENCE,
@@ -233,23 +233,6 @@ impl<'a> RecordsIter<'a> {
         self.next_offset_delta = delta + 1;
         Ok(delta)
     }
-
-    /// A batch that holds more than it counts is as wrong as one that holds less.
-    #[cold]
-    fn end(&mut self) -> Option<Invalid> {
-        if self.is_done || self.cursor.rest.is_empty() {
-            self.is_done = true;
-            return None;
-        }
-        Some(self.fail(Fault::BytesBehind))
-    }
-
-    #[cold]
-    fn fail(&mut self, fault: Fault) -> Invalid {
-        self.is_done = true;
-        let (expected, found) = fault.words();
-        Invalid::Records { index: self.index, expected, found }
-    }
 }
 
 impl<'a> Iterator for RecordsIter<'a> {
@@ -257,10 +240,20 @@ impl<'a> Iterator for RecordsIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_done || self.index == self.count {
-            return self.end().map(Err);
+        if self.is_done {
+            return None;
         }
-        Some(self.read().map_err(|fault| self.fail(fault)))
+        let result = if self.index < self.count {
+            self.read()
+        } else if self.cursor.rest.is_empty() {
+            self.is_done = true;
+            return None;
+        } else {
+            // A batch that holds more than it counts is as wrong as one that holds less.
+            Err(Fault::BytesBehind)
+        };
+        self.is_done = result.is_err();
+        Some(result.map_err(|fault| fault.into_invalid(self.index)))
     }
 
     /// The count may lie, so it is only an upper bound, and not above what the bytes can hold.
@@ -295,6 +288,13 @@ enum Fault {
 }
 
 impl Fault {
+    /// Out of line, and with nothing borrowed, so that the iterator can live in registers.
+    #[cold]
+    fn into_invalid(self, index: u32) -> Invalid {
+        let (expected, found) = self.words();
+        Invalid::Records { index, expected, found }
+    }
+
     /// What the format expects, and what was found.
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -371,12 +371,19 @@ impl<'a> Cursor<'a> {
         let value = self.nullable(Fault::HeaderTooLong)?;
         Ok(Header { key, value })
     }
+}
 
-    /// Each header takes two bytes or more: a count that cannot be true is refused before anything is read for it.
-    fn check_headers(&mut self, count: i32) -> Result<(), Fault> {
-        match usize::try_from(count) {
-            Ok(count) if count <= self.rest.len() => (0..count).try_for_each(|_| self.header().map(drop)),
-            _ => Err(Fault::HeadersCount),
+/// Checks that `bytes` begin with so many headers and says what is behind them.
+///
+/// Each header takes two bytes or more: a count that cannot be true is refused before anything is read for it.
+#[inline(never)]
+fn skip_headers(bytes: &[u8], count: i32) -> Result<&[u8], Fault> {
+    match usize::try_from(count) {
+        Ok(count) if count <= bytes.len() => {
+            let mut cursor = Cursor { rest: bytes };
+            (0..count).try_for_each(|_| cursor.header().map(drop))?;
+            Ok(cursor.rest)
         }
+        _ => Err(Fault::HeadersCount),
     }
 }

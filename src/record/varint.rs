@@ -11,6 +11,11 @@ pub const VARLONG_LEN_MAX: usize = 10;
 
 const CONTINUES: u8 = 0x80;
 
+/// One and two bytes are nearly all there is: lengths below 8192, offset deltas below 8192, timestamps within eight
+/// seconds. So these have their own paths, inline.
+const ONE_BYTE_END: u64 = 1 << 7;
+const TWO_BYTES_END: u64 = 1 << 14;
+
 /// Why bytes are not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VarintError {
@@ -94,16 +99,35 @@ pub(super) const fn zigzag_long(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
+/// How many bytes `raw` takes.
 #[inline(always)]
 pub(super) const fn raw_len(raw: u64) -> usize {
-    let bits = 64 - (raw | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    match raw {
+        0..ONE_BYTE_END => 1,
+        ONE_BYTE_END..TWO_BYTES_END => 2,
+        _ => (64 - raw.leading_zeros() as usize).div_ceil(7),
+    }
 }
 
 /// Writes `raw` at `at` and says where it ends. The caller has made room for it.
 #[inline(always)]
-pub(super) fn put(out: &mut [u8], mut at: usize, mut raw: u64) -> usize {
-    while raw >= u64::from(CONTINUES) {
+pub(super) fn put(out: &mut [u8], at: usize, raw: u64) -> usize {
+    match raw {
+        0..ONE_BYTE_END => {
+            out[at] = raw as u8;
+            at + 1
+        }
+        ONE_BYTE_END..TWO_BYTES_END => {
+            out[at..at + 2].copy_from_slice(&[raw as u8 | CONTINUES, (raw >> 7) as u8]);
+            at + 2
+        }
+        _ => put_long(out, at, raw),
+    }
+}
+
+#[inline(never)]
+fn put_long(out: &mut [u8], mut at: usize, mut raw: u64) -> usize {
+    while raw >= ONE_BYTE_END {
         out[at] = raw as u8 | CONTINUES;
         raw >>= 7;
         at += 1;
@@ -112,7 +136,6 @@ pub(super) fn put(out: &mut [u8], mut at: usize, mut raw: u64) -> usize {
     at + 1
 }
 
-/// One and two bytes are nearly all there is: lengths below 8192, offset deltas below 8192, timestamps of one batch.
 #[inline(always)]
 fn decode<const LEN_MAX: usize>(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
     match *bytes {
