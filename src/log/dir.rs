@@ -127,6 +127,10 @@ impl LogDir {
         let fs: Arc<dyn Fs> = Arc::new(FilePool::new(fs, options.open_files));
         let root = path.as_ref().to_owned();
         create_dirs(fs.as_ref(), &root)?;
+        if !options.adopt {
+            // Before the lock as well: its file would be a trace of us in a directory that is somebody else's.
+            refuse_foreign(fs.as_ref(), &root)?;
+        }
         let lock_path = root.join(LOCK);
         let lock = fs.lock(&lock_path).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => Error::Locked { path: root.clone() },
@@ -281,38 +285,54 @@ fn sync_ancestors(fs: &dyn Fs, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Sees to it that the directory is ours: it says so, or it is empty, or it is to be taken over.
-fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
-    let path = root.join(FORMAT);
-    let foreign_marker = foreign_marker(fs, root)?;
-    if let Some(bytes) = read_file(fs, &path, SMALL).or_io("read", &path)? {
-        let text = String::from_utf8_lossy(&bytes);
-        match text.trim().parse::<u32>() {
-            Ok(FORMAT_VERSION) if !foreign_marker => return Ok(()),
-            Ok(FORMAT_VERSION) if adopt => return disown(fs, root),
-            Ok(FORMAT_VERSION) => {
-                let found = "Kafka has used it since".into();
-                return Err(Error::NotOurs { path: root.to_owned(), found });
-            }
-            Ok(found) => return Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION }),
-            Err(_) => {
-                return Err(Error::NotOurs { path, found: format!("its version is {:?}", text.trim()) });
-            }
-        }
-    }
+/// Whose a directory is.
+enum Owner {
+    Us,
+    Nobody,
+    /// Somebody else, by what was found.
+    Other(String),
+}
+
+/// Finds out whose the directory is, and touches nothing.
+///
+/// The list comes first: somebody who makes the directory his own meanwhile says so before he puts anything else there.
+fn recognize(fs: &dyn Fs, root: &Path) -> Result<Owner> {
     let entries = fs.list(root).or_io("list", root)?;
     let strange = entries.iter().find(|entry| entry.name != LOCK && !entry.name.starts_with(FORMAT));
-    match strange {
-        Some(entry) if !adopt => {
-            return Err(Error::NotOurs {
-                path: root.to_owned(),
-                found: format!("it holds {:?}", entry.name),
-            });
-        }
-        Some(_) => disown(fs, root)?,
-        None => {}
+    let path = root.join(FORMAT);
+    let Some(bytes) = read_file(fs, &path, SMALL).or_io("read", &path)? else {
+        return Ok(match strange {
+            Some(entry) => Owner::Other(format!("it holds {:?}", entry.name)),
+            None => Owner::Nobody,
+        });
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    match text.trim().parse::<u32>() {
+        Ok(FORMAT_VERSION) if foreign_marker(fs, root)? => Ok(Owner::Other("Kafka has used it since".into())),
+        Ok(FORMAT_VERSION) => Ok(Owner::Us),
+        Ok(found) => Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION }),
+        Err(_) => Err(Error::NotOurs { path, found: format!("its version is {:?}", text.trim()) }),
+    }
+}
+
+/// An error if the directory is somebody else's.
+fn refuse_foreign(fs: &dyn Fs, root: &Path) -> Result<()> {
+    match recognize(fs, root)? {
+        Owner::Us | Owner::Nobody => Ok(()),
+        Owner::Other(found) => Err(Error::NotOurs { path: root.to_owned(), found }),
+    }
+}
+
+/// Sees to it that the directory is ours: it says so, or it is empty, or it is to be taken over.
+fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
+    match recognize(fs, root)? {
+        Owner::Us => return Ok(()),
+        Owner::Nobody => {}
+        Owner::Other(_) if adopt => disown(fs, root)?,
+        Owner::Other(found) => return Err(Error::NotOurs { path: root.to_owned(), found }),
     }
     sync_ancestors(fs, root)?;
+    let path = root.join(FORMAT);
     replace_file(fs, &path, format!("{FORMAT_VERSION}\n").as_bytes()).or_io("write", &path)
 }
 

@@ -163,7 +163,7 @@ impl Log {
     /// Notes the new durable end. That it is noted acknowledges nothing, so only a failed sync counts: without the note
     /// recovery reads more.
     fn note_durable(&self, work: &Work, rolled: bool) -> Result<()> {
-        let sums = work.active.file_indexes_in_steps().unwrap_or_else(|_| work.active.filed_sums());
+        let sums = work.active.file_indexes_for_note();
         let change = |state: &mut DurableEnd| {
             state.durable_end = work.end;
             state.first_unstable = work.first_unstable;

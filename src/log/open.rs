@@ -276,6 +276,7 @@ impl Opening<'_> {
             (None, Some(adopted)) => adopted.start_offset.max(first),
             (None, None) => first,
         };
+        let sums = if touched { active.file_indexes_for_note() } else { active.filed_sums() };
         let state = DurableEnd {
             start_offset,
             durable_end: next,
@@ -284,7 +285,7 @@ impl Opening<'_> {
             segment_base: active.base_offset(),
             segment_bytes: active.bytes(),
             largest: active.largest_timestamp(),
-            sums: active.filed_sums(),
+            sums,
             sync_failed: false,
         };
         match self.survey.durable_end.take() {

@@ -15,6 +15,16 @@ pub(crate) enum Expected {
     Last(u64),
 }
 
+impl Expected {
+    /// The first offset that is missing to a reader of `offset` if the batch is not what it must be.
+    pub(crate) fn first_lost(self, offset: u64) -> u64 {
+        match self {
+            Expected::Base(base) => base,
+            Expected::Last(last) => last.min(offset),
+        }
+    }
+}
+
 /// How a batch fails to continue the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Disorder {

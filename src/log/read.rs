@@ -7,7 +7,7 @@
 use super::Log;
 use super::order::{self, Expected};
 use super::segments::SegmentList;
-use super::walk::Walk;
+use super::walk::{WHOLE_BATCH, Walk};
 use crate::error::{Error, Result};
 use crate::record::{Batch, BatchHeader};
 use crate::segment::Segment;
@@ -63,7 +63,8 @@ impl ReadLimit {
 #[derive(Debug, Clone)]
 pub struct Chunk {
     bytes: Bytes,
-    from: Option<(Arc<Segment>, u64)>,
+    /// Its segment, where in it the first batch begins, and behind which offset it has no records.
+    from: Option<(Arc<Segment>, u64, u64)>,
     offset: u64,
     next: Cursor,
 }
@@ -115,12 +116,12 @@ impl<'a> Iterator for Batches<'a> {
                 Some(Ok(batch))
             }
             Err(invalid) => {
-                let (segment, position) =
+                let (segment, position, end) =
                     self.chunk.from.as_ref().expect("a chunk with bytes has them from somewhere");
                 let position = position + self.at as u64;
                 self.at = self.chunk.bytes.len();
-                let (expected, found) = ("a batch whose checksum holds".to_owned(), invalid.to_string());
-                Some(Err(corrupt(segment, position, self.offset, expected, found)))
+                let found = invalid.to_string();
+                Some(Err(corrupt(segment, position, self.offset, *end, WHOLE_BATCH.into(), found)))
             }
         }
     }
@@ -140,30 +141,23 @@ impl Log {
         if from.offset < start || from.offset > end {
             return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
         }
-        let until = limit.until.min(end);
         let segments = self.segments.load();
-        self.read_from(&segments, from, limit.bytes_max, until)
+        self.read_from(&segments, from, ReadLimit { until: limit.until.min(end), ..limit }, end)
     }
 
-    fn read_from(
-        &self,
-        segments: &SegmentList,
-        from: &Cursor,
-        bytes_max: usize,
-        until: u64,
-    ) -> Result<Chunk> {
+    fn read_from(&self, segments: &SegmentList, from: &Cursor, limit: ReadLimit, end: u64) -> Result<Chunk> {
+        let until = limit.until;
         let mut offset = from.offset;
         for segment in segments.from_offset(offset) {
             if offset >= until || segment.base_offset() >= until {
                 break;
             }
             self.damage_at(offset)?;
-            if let Some(chunk) =
-                self.read_segment(segment, offset, from.hint_for(segment), bytes_max, until)?
-            {
+            let end = segment.end_offset().unwrap_or(end);
+            if let Some(chunk) = self.read_segment(segment, offset, from.hint_for(segment), limit, end)? {
                 return Ok(chunk);
             }
-            offset = offset.max(segment.end_offset().unwrap_or(until)).min(until);
+            offset = offset.max(end).min(until);
         }
         self.damage_at(offset)?;
         Ok(Chunk::empty(offset.max(until)))
@@ -175,13 +169,15 @@ impl Log {
         segment: &Arc<Segment>,
         offset: u64,
         hint: Option<u64>,
-        bytes_max: usize,
-        until: u64,
+        ReadLimit { bytes_max, until }: ReadLimit,
+        end_offset: u64,
     ) -> Result<Option<Chunk>> {
         let epochs = self.epochs.load();
         let mut walk = match hint {
-            Some(position) => Walk::new(segment, &epochs, position, Expected::Base(offset), bytes_max),
-            None => Walk::by_index(segment, &epochs, offset, bytes_max)?,
+            Some(position) => {
+                Walk::new(segment, &epochs, position, Expected::Base(offset), bytes_max, end_offset)
+            }
+            None => Walk::by_index(segment, &epochs, offset, bytes_max, end_offset)?,
         };
         let Some(first) = walk.find(offset)?.filter(|first| first.base_offset < until) else {
             return Ok(None);
@@ -191,7 +187,8 @@ impl Log {
         if bytes.len() < first.size as usize {
             let (expected, found) =
                 (format!("a batch of {} bytes", first.size), format!("{} bytes", bytes.len()));
-            return Err(corrupt(segment, position, first.base_offset.max(offset), expected, found));
+            let first_lost = first.base_offset.max(offset);
+            return Err(corrupt(segment, position, first_lost, end_offset, expected, found));
         }
         let mut len = first.size as usize;
         let mut next_offset = first.next_offset();
@@ -208,7 +205,7 @@ impl Log {
         let hint = Some((Arc::downgrade(segment), position + len as u64));
         Ok(Some(Chunk {
             bytes: bytes.slice(..len),
-            from: Some((segment.clone(), position)),
+            from: Some((segment.clone(), position, end_offset)),
             offset: first.base_offset,
             next: Cursor { offset: next_offset, hint },
         }))
@@ -216,11 +213,12 @@ impl Log {
 }
 
 /// The error for damage at `position`, where `offset` should be: looks for the next batch that is whole, so as to say
-/// where reading can go on.
+/// where reading can go on. Without one that is at `end`, where the records of the segment end.
 pub(super) fn corrupt(
     segment: &Segment,
     position: u64,
     offset: u64,
+    end: u64,
     expected: String,
     found: String,
 ) -> Error {
@@ -228,6 +226,6 @@ pub(super) fn corrupt(
         Ok(next) => next.map(|(_, base_offset)| base_offset),
         Err(error) => return error,
     };
-    let end = next.or(segment.end_offset()).unwrap_or(offset + 1).max(offset + 1);
+    let end = next.unwrap_or(end).max(offset + 1);
     Error::Corrupt { path: segment.log_path(), position, expected, found, offsets: offset..end }
 }

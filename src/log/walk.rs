@@ -7,14 +7,17 @@ use super::epochs::LeaderEpochs;
 use super::order::{self, Expected};
 use super::read::corrupt;
 use crate::error::{OrIo, Result};
-use crate::record::BatchHeader;
 use crate::record::layout::HEADER_LEN;
+use crate::record::{BatchHeader, Invalid};
 use crate::segment::{Segment, Step};
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// The least that is read at once: an index entry stands for somewhat more than 4 KiB.
 const READ_MIN: usize = 8 << 10;
+
+/// What there should be where a checksum does not hold.
+pub(super) const WHOLE_BATCH: &str = "a batch whose checksum holds";
 
 /// A place between two batches.
 #[derive(Debug)]
@@ -23,7 +26,9 @@ pub(crate) struct Walk<'a> {
     epochs: &'a LeaderEpochs,
     position: u64,
     expected: Expected,
-    /// The batch before, whose header may have lied about its length.
+    /// The offset behind its last record, as far as that is known.
+    end: u64,
+    /// The batch before, whose header may have lied about its length or its offsets.
     previous: Option<(u64, Expected)>,
     read_len: usize,
     buffer: Bytes,
@@ -37,10 +42,11 @@ impl<'a> Walk<'a> {
         position: u64,
         expected: Expected,
         read_len: usize,
+        end: u64,
     ) -> Self {
         let read_len = read_len.max(READ_MIN);
         let (buffer, buffer_at) = (Bytes::new(), position);
-        Self { segment, epochs, position, expected, previous: None, read_len, buffer, buffer_at }
+        Self { segment, epochs, position, expected, end, previous: None, read_len, buffer, buffer_at }
     }
 
     /// A walk that begins where the index says that `offset` is not far.
@@ -49,13 +55,14 @@ impl<'a> Walk<'a> {
         epochs: &'a LeaderEpochs,
         offset: u64,
         read_len: usize,
+        end: u64,
     ) -> Result<Self> {
         let entry = segment.lookup(offset)?;
         let expected = match entry.position {
             0 => Expected::Base(segment.base_offset()),
             _ => Expected::Last(entry.offset),
         };
-        Ok(Self::new(segment, epochs, entry.position.into(), expected, read_len))
+        Ok(Self::new(segment, epochs, entry.position.into(), expected, read_len, end))
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -63,10 +70,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks to the first batch that reaches `offset`, and stays before it. None if the segment ends before.
+    ///
+    /// A batch that begins below `offset` must be whole to be the one: its header may only pretend to reach so far, and
+    /// a reader of what lies behind it would be held up by damage that is not its own.
     pub(crate) fn find(&mut self, offset: u64) -> Result<Option<BatchHeader>> {
         while self.position < self.segment.bytes() {
             match self.header()? {
-                Ok(header) if header.last_offset() >= offset => return Ok(Some(header)),
+                Ok(header) if header.base_offset >= offset => return Ok(Some(header)),
+                Ok(header) if header.last_offset() >= offset => match self.invalid_at(self.position)? {
+                    None => return Ok(Some(header)),
+                    Some(invalid) => self.step_over(offset, WHOLE_BATCH.into(), invalid.to_string())?,
+                },
                 Ok(header) => {
                     self.previous = Some((self.position, self.expected));
                     self.position += u64::from(header.size);
@@ -75,7 +89,16 @@ impl<'a> Walk<'a> {
                 Err((expected, found)) => self.step_over(offset, expected, found)?,
             }
         }
-        Ok(None)
+        self.check_last(offset).map(|()| None)
+    }
+
+    /// Where a segment ends before `offset`, and yet there are records up to there: either they are a gap, or the last
+    /// header pretends to end too early.
+    fn check_last(&self, offset: u64) -> Result<()> {
+        let Some((position, expected)) = self.previous.filter(|_| offset < self.end) else { return Ok(()) };
+        let Some(invalid) = self.invalid_at(position)? else { return Ok(()) };
+        let first_lost = expected.first_lost(offset);
+        Err(corrupt(self.segment, position, first_lost, self.end, WHOLE_BATCH.into(), invalid.to_string()))
     }
 
     /// Up to `len` bytes from here on.
@@ -110,13 +133,10 @@ impl<'a> Walk<'a> {
     /// Steps over damage that does not concern a reader of `offset`; an error if it does.
     fn step_over(&mut self, offset: u64, expected: String, found: String) -> Result<()> {
         let (position, first_lost) = match self.previous {
-            Some((position, expected)) if !self.is_whole(position)? => (position, expected),
+            Some((position, expected)) if self.invalid_at(position)?.is_some() => (position, expected),
             _ => (self.position, self.expected),
         };
-        let first_lost = match first_lost {
-            Expected::Base(base) => base,
-            Expected::Last(last) => last.min(offset),
-        };
+        let first_lost = first_lost.first_lost(offset);
         match next_whole_batch(self.segment, position, first_lost)? {
             Some((position, base_offset)) if base_offset <= offset => {
                 self.position = position;
@@ -124,17 +144,22 @@ impl<'a> Walk<'a> {
                 self.previous = None;
                 Ok(())
             }
-            None if self.segment.end_offset().is_some_and(|end| end <= offset) => {
+            None if self.end <= offset => {
                 self.position = self.segment.bytes();
+                self.previous = None;
                 Ok(())
             }
-            _ => Err(corrupt(self.segment, position, first_lost, expected, found)),
+            _ => Err(corrupt(self.segment, position, first_lost, self.end, expected, found)),
         }
     }
 
-    fn is_whole(&self, position: u64) -> Result<bool> {
+    /// What is wrong with the batch at `position`, its checksum included.
+    fn invalid_at(&self, position: u64) -> Result<Option<Invalid>> {
         let mut scanner = self.segment.scan(position)?;
-        Ok(matches!(scanner.step().or_io("read", &self.segment.log_path())?, Step::Batch(..)))
+        match scanner.step().or_io("read", &self.segment.log_path())? {
+            Step::Invalid(invalid) => Ok(Some(invalid)),
+            Step::Batch(..) | Step::End => Ok(None),
+        }
     }
 
     /// Makes sure that as much as there is of the next `len` bytes is in the buffer.

@@ -24,6 +24,19 @@ impl Segment {
         if worth_it { self.file_indexes() } else { Ok(self.filed_sums()) }
     }
 
+    /// As above, for a note of the durable end, which must not wait for an index. Offsets and times that are not in
+    /// their files only make a lookup read more. But an aborted transaction that the note leaves out would be forgotten;
+    /// so where filing fails it says what the file should hold, and whoever finds that it does not reads the log.
+    pub(crate) fn file_indexes_for_note(&self) -> [FileSum; 3] {
+        self.file_indexes_in_steps().unwrap_or_else(|_| {
+            let [offset, time, filed] = self.filed_sums();
+            match &*self.indexes.read() {
+                Indexes::Live(live) => [offset, time, live.aborted.table.sum()],
+                Indexes::Filed(_) => [offset, time, filed],
+            }
+        })
+    }
+
     /// What of the indexes is in their files, known and synced.
     pub(crate) fn filed_sums(&self) -> [FileSum; 3] {
         match &*self.indexes.read() {

@@ -10,8 +10,11 @@ use crate::disk::{Crash, Rng, SimDisk, Survival};
 use crate::ledger::{Broken, End, Ledger, Pending};
 use crate::plant::Bug;
 use crate::script::{self, Run, Step};
-use crate::world::Setup;
+use crate::world::{Setup, World};
+use brooklet::Error;
+use brooklet::log::Log;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 const STEPS: usize = 14;
@@ -143,6 +146,7 @@ fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<Ledger, Broken> 
     run.open().map_err(|error| format!("opening: {error}"))?;
     let log = run.world.as_ref().expect("it is open").log.clone();
     let settled = ledger.check(&log, end)?;
+    check_directory(run, &log)?;
     let epoch = log.leader_epoch();
     drop(log);
     run.open().map_err(|error| format!("opening again: {error}"))?;
@@ -153,6 +157,23 @@ fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<Ledger, Broken> 
         return Err("recovering twice is not recovering once".into());
     }
     Ok(again)
+}
+
+/// The directory is one that Kafka can load, with nothing behind the last batch of a file; and it is ours alone.
+fn check_directory(run: &Run, log: &Log) -> Result<(), Broken> {
+    let dir = Path::new("/data/sim-0");
+    let names = run.disk.peek_list(dir).map_err(|error| format!("listing: {error}"))?;
+    let logs = names.iter().filter(|entry| entry.name.ends_with(".log"));
+    let sizes = logs.map(|entry| run.disk.peek(&dir.join(&entry.name)).map_or(0, |bytes| bytes.len() as u64));
+    let (bytes, expected) = (sizes.sum::<u64>(), log.size_bytes());
+    if bytes != expected {
+        return Err(format!("the log files have {bytes} bytes, and their batches {expected}"));
+    }
+    match World::open(&run.disk, &run.setup) {
+        Err(Error::Locked { .. }) => Ok(()),
+        Err(error) => Err(format!("a second open fails with: {error}")),
+        Ok(_) => Err("a second open succeeds".into()),
+    }
 }
 
 fn states_wanted() -> u64 {

@@ -1,28 +1,51 @@
-//! The harness itself on trial: every planted bug must be found by the hunt that is meant for it.
+//! The harness itself on trial: every planted bug must be found, and what finds it must find nothing without it.
 
 use crate::crash_states;
 use crate::fault_runs;
 use crate::plant::Bug;
 
-/// How many states a bug may hide in.
-const STATES: u64 = 60_000;
+/// Bugs that break no promise, because the design does not lean on what they take away.
+const ABSORBED: [(Bug, &str); 2] = [
+    (
+        Bug::RemoveBeforeRename,
+        "the files that are replaced are notes, and each can be lost: see row 9 of the guarantees",
+    ),
+    (
+        Bug::CreateNotExclusive,
+        "a file that should be new and is there was left by an attempt that failed, and is emptied",
+    ),
+];
 
-fn found_by_crashes(bug: Bug) -> Option<String> {
-    crash_states::hunt(Some(bug), 1.., STATES).err().map(|(case, broken)| format!("{case}: {broken}"))
-}
-
-fn found_by_faults(bug: Bug) -> Option<String> {
-    (1..40).find_map(|seed| fault_runs::hunt(Some(bug), seed).err())
+/// The seeds that break under a bug, in the order in which it is cheap to look for them.
+fn found(bug: Bug) -> Option<String> {
+    let crashes = |states| match crash_states::hunt(Some(bug), 1.., states) {
+        Err((case, broken)) => Some(format!("crash {case}: {broken}")),
+        Ok(_) => None,
+    };
+    let faults = |seeds: std::ops::Range<u64>| {
+        seeds.into_iter().find_map(|seed| fault_runs::hunt(Some(bug), seed).err())
+    };
+    crashes(2_000).or_else(|| faults(1..5)).or_else(|| crashes(20_000)).or_else(|| faults(5..17))
 }
 
 #[test]
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();
-    for bug in Bug::ALL {
-        match found_by_crashes(bug).or_else(|| found_by_faults(bug)) {
+    for bug in Bug::ALL.into_iter().filter(|bug| !ABSORBED.iter().any(|(absorbed, _)| absorbed == bug)) {
+        match found(bug) {
             Some(how) => eprintln!("{bug:?} found: {how}"),
             None => missed.push(bug),
         }
     }
     assert_eq!(missed, []);
+}
+
+#[test]
+fn the_hunts_for_planted_bugs_find_nothing_without_one() {
+    if let Err((case, broken)) = crash_states::hunt(None, 1.., 20_000) {
+        panic!("{case}: {broken}");
+    }
+    for seed in 1..17 {
+        fault_runs::hunt(None, seed).unwrap_or_else(|broken| panic!("{broken}"));
+    }
 }
