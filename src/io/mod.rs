@@ -10,6 +10,7 @@
 mod atomic_file;
 #[cfg(test)]
 mod faulty;
+mod lazy;
 mod mem;
 #[cfg(unix)]
 mod os;
@@ -20,6 +21,7 @@ mod pool;
 mod whole;
 
 pub use atomic_file::{read_file, replace_file};
+pub(crate) use lazy::LazyFile;
 pub use mem::MemFs;
 pub use os::OsFs;
 pub use pool::FilePool;

@@ -13,7 +13,7 @@ impl Log {
     pub fn aborted_transactions(&self, from: u64, until: u64) -> Result<Vec<AbortedTransaction>> {
         let segments = self.segments.load_full();
         let mut all = Vec::new();
-        for segment in segments.from_offset(from) {
+        for segment in segments.reaching(from) {
             let (found, complete) = match segment.aborted(from, until)? {
                 Ok(found) => found,
                 Err(_unusable) => {

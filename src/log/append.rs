@@ -139,7 +139,7 @@ impl Log {
     fn append_failed(&self, segment: &Segment, failure: AppendFailure) -> Error {
         let AppendFailure { source, undone } = failure;
         if undone {
-            return Error::io("append to", &segment.log_path(), source);
+            return Error::io("append to", segment.log_path(), source);
         }
         self.poison(format!("an append failed and could not be undone: {source}"))
     }

@@ -19,13 +19,13 @@
 
 use super::failure::CommitFailure;
 use crate::error::{Error, OrIo, Result};
-use crate::io::{File, Fs};
+use crate::io::{Fs, LazyFile};
 use crate::segment::{FileSum, TimeEntry};
 use crate::types::Timestamp;
 use parking_lot::Mutex;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The file's name.
 pub(crate) const DURABLE_END: &str = "durable-end";
@@ -161,9 +161,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 /// The file, and what was written to it last.
 #[derive(Debug)]
 pub(crate) struct DurableEndFile {
-    fs: Arc<dyn Fs>,
-    path: PathBuf,
-    file: OnceLock<Arc<dyn File>>,
+    file: LazyFile,
     written: Mutex<Written>,
 }
 
@@ -189,12 +187,12 @@ impl DurableEndFile {
                 .or_io("write to", &path)?;
         }
         file.sync().or_io("sync", &path)?;
-        Ok(Self::new(fs, path, state, SLOTS as u64 - 1, SLOTS - 1))
+        Ok(Self::new(LazyFile::opened(fs, path, file), state, SLOTS as u64 - 1, SLOTS - 1))
     }
 
     /// A state that stands in no file, for a log that must not be touched.
     pub(crate) fn unwritten(fs: &Arc<dyn Fs>, dir: &Path, state: DurableEnd) -> Self {
-        Self::new(fs, dir.join(DURABLE_END), state, 0, 0)
+        Self::new(LazyFile::new(fs, dir.join(DURABLE_END)), state, 0, 0)
     }
 
     /// Reads the file. `None` if there is none, or no slot of it is whole.
@@ -220,12 +218,14 @@ impl DurableEndFile {
                 Verdict::Valid(..) | Verdict::Invalid => {}
             }
         }
-        Ok(newest.map(|(sequence, slot, state)| Self::new(fs, path, state, sequence, slot)))
+        Ok(newest.map(|(sequence, slot, state)| {
+            Self::new(LazyFile::opened(fs, path, file), state, sequence, slot)
+        }))
     }
 
-    fn new(fs: &Arc<dyn Fs>, path: PathBuf, state: DurableEnd, sequence: u64, newest: usize) -> Self {
+    fn new(file: LazyFile, state: DurableEnd, sequence: u64, newest: usize) -> Self {
         let written = Mutex::new(Written { state, sequence, newest, synced: newest });
-        Self { fs: fs.clone(), path, file: OnceLock::new(), written }
+        Self { file, written }
     }
 
     /// What was written last.
@@ -236,14 +236,14 @@ impl DurableEndFile {
     /// Changes the state and writes it, as a hint: a power cut may lose it.
     pub(crate) fn hint(&self, change: impl FnOnce(&mut DurableEnd)) -> Result<()> {
         let mut written = self.written.lock();
-        self.write(&mut written, change).or_io("write to", &self.path)
+        self.write(&mut written, change).or_io("write to", self.file.path())
     }
 
     /// Changes the state and makes it durable. If that fails the last state stands.
     pub(crate) fn commit(&self, change: impl FnOnce(&mut DurableEnd)) -> Result<(), CommitFailure> {
         let mut written = self.written.lock();
         let before = written.state;
-        self.write(&mut written, change).or_io("write to", &self.path).map_err(CommitFailure::Write)?;
+        self.write(&mut written, change).or_io("write to", self.file.path()).map_err(CommitFailure::Write)?;
         let synced = self.sync();
         match &synced {
             Ok(()) => written.synced = written.newest,
@@ -254,7 +254,7 @@ impl DurableEndFile {
 
     /// Makes what was read durable: a process that was killed may have left it in the page cache only.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.file().and_then(|file| file.sync()).or_io("sync", &self.path)
+        self.file.get().and_then(|file| file.sync()).or_io("sync", self.file.path())
     }
 
     fn write(&self, written: &mut Written, change: impl FnOnce(&mut DurableEnd)) -> io::Result<()> {
@@ -264,19 +264,9 @@ impl DurableEndFile {
             .find(|slot| *slot != written.newest && *slot != written.synced)
             .expect("there are more slots than exceptions");
         let sequence = written.sequence + 1;
-        self.file()?.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(sequence))?;
+        self.file.get()?.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(sequence))?;
         *written = Written { state, sequence, newest: slot, synced: written.synced };
         Ok(())
-    }
-
-    fn file(&self) -> io::Result<&Arc<dyn File>> {
-        match self.file.get() {
-            Some(file) => Ok(file),
-            None => {
-                let file = self.fs.open(&self.path)?;
-                Ok(self.file.get_or_init(|| file))
-            }
-        }
     }
 }
 

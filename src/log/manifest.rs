@@ -16,13 +16,12 @@
 use super::epochs::LeaderEpochs;
 use super::failure::CommitFailure;
 use crate::error::{Error, OrIo, Result};
-use crate::io::{File, Fs, read_file, replace_file};
+use crate::io::{Fs, LazyFile, read_file, replace_file};
 use crate::segment::{FileSum, SealedFacts, TimeEntry};
 use crate::types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The file's name.
 pub(crate) const MANIFEST: &str = "segment-manifest";
@@ -160,9 +159,7 @@ impl Contents {
 /// The file, to be appended to.
 #[derive(Debug)]
 pub(crate) struct Manifest {
-    fs: Arc<dyn Fs>,
-    path: PathBuf,
-    file: OnceLock<Arc<dyn File>>,
+    file: LazyFile,
     end: u64,
 }
 
@@ -172,12 +169,12 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let bytes = encode(&contents.facts());
         replace_file(fs.as_ref(), &path, &bytes).or_io("write", &path)?;
-        Ok(Self { fs: fs.clone(), path, file: OnceLock::new(), end: bytes.len() as u64 })
+        Ok(Self { file: LazyFile::new(fs, path), end: bytes.len() as u64 })
     }
 
     /// A manifest that stands in no file, for a log that must not be touched.
     pub(crate) fn unwritten(fs: &Arc<dyn Fs>, dir: &Path) -> Self {
-        Self { fs: fs.clone(), path: dir.join(MANIFEST), file: OnceLock::new(), end: 0 }
+        Self { file: LazyFile::new(fs, dir.join(MANIFEST)), end: 0 }
     }
 
     /// Reads the file. `None` if there is none.
@@ -205,7 +202,7 @@ impl Manifest {
         contents.damaged += usize::from(header.len() < HEADER_LEN || version(header).is_none());
         contents.outdated = records.len() / RECORD_LEN - contents.damaged.min(records.len() / RECORD_LEN);
         contents.outdated -= contents.facts().len().min(contents.outdated);
-        Ok(Some((Self { fs: fs.clone(), path, file: OnceLock::new(), end: end as u64 }, contents)))
+        Ok(Some((Self { file: LazyFile::new(fs, path), end: end as u64 }, contents)))
     }
 
     /// Adds facts; durable when it returns. After an error they may or may not be there, which is the same to a reader
@@ -213,8 +210,8 @@ impl Manifest {
     pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<(), CommitFailure> {
         let mut bytes = Vec::with_capacity(facts.len() * RECORD_LEN);
         facts.iter().for_each(|fact| fact.encode(&mut bytes));
-        let write = self.file().and_then(|file| file.write_all_at(self.end, &bytes));
-        write.or_io("write to", &self.path).map_err(CommitFailure::Write)?;
+        let write = self.file.get().and_then(|file| file.write_all_at(self.end, &bytes));
+        write.or_io("write to", self.file.path()).map_err(CommitFailure::Write)?;
         self.sync().map_err(CommitFailure::Sync)?;
         self.end += bytes.len() as u64;
         Ok(())
@@ -222,17 +219,7 @@ impl Manifest {
 
     /// Makes what was read durable: a process that was killed may have left it in the page cache only.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.file().and_then(|file| file.sync()).or_io("sync", &self.path)
-    }
-
-    fn file(&self) -> io::Result<&Arc<dyn File>> {
-        match self.file.get() {
-            Some(file) => Ok(file),
-            None => {
-                let file = self.fs.open(&self.path)?;
-                Ok(self.file.get_or_init(|| file))
-            }
-        }
+        self.file.get().and_then(|file| file.sync()).or_io("sync", self.file.path())
     }
 }
 
@@ -248,6 +235,7 @@ fn version(header: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::io::MemFs;
+    use std::io;
 
     fn sealed(base_offset: u64) -> SealedFacts {
         SealedFacts {
@@ -353,7 +341,7 @@ mod tests {
     fn no_manifest_is_not_an_empty_one() {
         let fs: Arc<dyn Fs> = Arc::new(MemFs::new());
         assert!(Manifest::open(&fs, Path::new("/")).unwrap().is_none());
-        let mut missing = Manifest { fs, path: "/x".into(), file: OnceLock::new(), end: 0 };
+        let mut missing = Manifest::unwritten(&fs, Path::new("/nowhere"));
         let error = Error::from(missing.append(&facts()).unwrap_err());
         assert!(
             matches!(error, Error::Io { ref source, .. } if source.kind() == io::ErrorKind::NotFound),

@@ -192,7 +192,7 @@ impl Opening<'_> {
                     segment
                         .file()
                         .and_then(|file| file.write_all_at(position, &bytes))
-                        .or_io("write to", &path)?;
+                        .or_io("write to", path)?;
                     position += bytes.len() as u64;
                 }
             }

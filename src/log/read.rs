@@ -148,7 +148,7 @@ impl Log {
     fn read_from(&self, segments: &SegmentList, from: &Cursor, limit: ReadLimit, end: u64) -> Result<Chunk> {
         let until = limit.until;
         let mut offset = from.offset;
-        for segment in segments.from_offset(offset) {
+        for segment in segments.reaching(offset) {
             if offset >= until || segment.base_offset() >= until {
                 break;
             }
@@ -227,5 +227,5 @@ pub(super) fn corrupt(
         Err(error) => return error,
     };
     let end = next.unwrap_or(end).max(offset + 1);
-    Error::Corrupt { path: segment.log_path(), position, expected, found, offsets: offset..end }
+    Error::Corrupt { path: segment.log_path().to_owned(), position, expected, found, offsets: offset..end }
 }

@@ -240,7 +240,7 @@ impl<'a> Recovery<'a> {
         {
             let position = segment.lookup(from)?.position;
             let mut scanner = segment.scan(position.into())?;
-            observe_from(&mut scanner, from, &mut self.transactions).or_io("read", &segment.log_path())?;
+            observe_from(&mut scanner, from, &mut self.transactions).or_io("read", segment.log_path())?;
         }
         let Some(position) = position else { return Ok(()) };
         let file = self.open(self.state.segment_base)?;

@@ -28,7 +28,7 @@ impl SegmentList {
     }
 
     /// Those from the one that would hold `offset` on.
-    pub(crate) fn from_offset(&self, offset: u64) -> &[Arc<Segment>] {
+    pub(crate) fn reaching(&self, offset: u64) -> &[Arc<Segment>] {
         let behind = self.segments.partition_point(|segment| segment.base_offset() <= offset);
         &self.segments[behind.saturating_sub(1)..]
     }

@@ -20,7 +20,7 @@ impl Log {
     pub fn offset_for_time(&self, timestamp: Timestamp) -> Result<Option<(u64, Timestamp)>> {
         let start = self.marks.start();
         let segments = self.segments.load_full();
-        for segment in segments.from_offset(start) {
+        for segment in segments.reaching(start) {
             if segment.largest_timestamp().is_none_or(|largest| largest.timestamp < timestamp) {
                 continue;
             }
@@ -43,11 +43,12 @@ impl Log {
         let start = self.marks.start();
         let segments = self.segments.load_full();
         let mut best: Option<(&Arc<Segment>, Timestamp)> = None;
-        for segment in segments.from_offset(start) {
-            if let Some(largest) = segment.largest_timestamp() {
-                if best.is_none_or(|(_, timestamp)| largest.timestamp > timestamp) {
-                    best = Some((segment, largest.timestamp));
+        for segment in segments.reaching(start) {
+            match segment.largest_timestamp().map(|largest| largest.timestamp) {
+                Some(largest) if best.is_none_or(|(_, timestamp)| largest > timestamp) => {
+                    best = Some((segment, largest))
                 }
+                _ => {}
             }
         }
         let Some((segment, largest)) = best else { return Ok(None) };

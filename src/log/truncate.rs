@@ -137,9 +137,9 @@ impl Log {
         }
         if let Some((segment, bytes)) = &cut.shortened {
             let path = segment.log_path();
-            let file = segment.file().or_io("open", &path)?;
-            file.truncate(*bytes).or_io("cut", &path)?;
-            file.sync().or_io("sync", &path)?;
+            let file = segment.file().or_io("open", path)?;
+            file.truncate(*bytes).or_io("cut", path)?;
+            file.sync().or_io("sync", path)?;
         }
         self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
     }

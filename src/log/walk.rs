@@ -110,7 +110,6 @@ impl<'a> Walk<'a> {
     }
 
     /// The header here, or what is wrong with it.
-    #[expect(clippy::type_complexity, reason = "expected and found, for the error that may be made of it")]
     fn header(&mut self) -> Result<std::result::Result<BatchHeader, (String, String)>> {
         self.fill(HEADER_LEN)?;
         let ahead = &self.buffer[(self.position - self.buffer_at) as usize..];
@@ -156,7 +155,7 @@ impl<'a> Walk<'a> {
     /// What is wrong with the batch at `position`, its checksum included.
     fn invalid_at(&self, position: u64) -> Result<Option<Invalid>> {
         let mut scanner = self.segment.scan(position)?;
-        match scanner.step().or_io("read", &self.segment.log_path())? {
+        match scanner.step().or_io("read", self.segment.log_path())? {
             Step::Invalid(invalid) => Ok(Some(invalid)),
             Step::Batch(..) | Step::End => Ok(None),
         }
@@ -182,10 +181,10 @@ pub(super) fn next_whole_batch(
 ) -> Result<Option<(u64, u64)>> {
     let path = segment.log_path();
     let mut scanner = segment.scan(position)?;
-    if !scanner.skip_damage(offset_min).or_io("read", &path)? {
+    if !scanner.skip_damage(offset_min).or_io("read", path)? {
         return Ok(None);
     }
-    match scanner.step().or_io("read", &path)? {
+    match scanner.step().or_io("read", path)? {
         Step::Batch(position, batch) => Ok(Some((position, batch.header().base_offset))),
         Step::End | Step::Invalid(_) => Ok(None),
     }

@@ -54,39 +54,9 @@ impl Entry for AbortedTransaction {
 }
 
 /// The aborted transactions whose markers lie in one segment, in memory.
-#[derive(Debug, Clone)]
-pub struct AbortedIndex {
-    pub(super) table: Table<AbortedTransaction>,
-}
+pub type AbortedIndex = Table<AbortedTransaction>;
 
 impl AbortedIndex {
-    /// The empty index of the segment that begins at `base_offset`.
-    pub fn new(base_offset: u64) -> Self {
-        Self { table: Table::new(base_offset) }
-    }
-
-    /// Reads the bytes of a `.txnindex` file.
-    pub fn decode(base_offset: u64, bytes: &[u8]) -> Self {
-        Self { table: Table::decode(base_offset, bytes) }
-    }
-
-    /// The bytes of the file.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.entries().iter().for_each(|entry| entry.encode(0, &mut bytes));
-        bytes
-    }
-
-    /// All entries, in order.
-    pub fn entries(&self) -> &[AbortedTransaction] {
-        self.table.entries()
-    }
-
-    /// Adds a transaction, whose marker lies behind all others.
-    pub fn push(&mut self, aborted: AbortedTransaction) {
-        self.table.push(aborted);
-    }
-
     /// The transactions that concern a reader of `from..until`, and whether later segments need not be asked.
     pub fn collect(&self, from: u64, until: u64) -> (Vec<AbortedTransaction>, bool) {
         collect(self.entries(), from, until)
@@ -94,7 +64,7 @@ impl AbortedIndex {
 
     /// Drops every transaction whose marker is at or above `offset`.
     pub fn truncate_to(&mut self, offset: u64) {
-        self.table.truncate_where(|entry| entry.last_offset < offset);
+        self.truncate_where(|entry| entry.last_offset < offset);
     }
 }
 

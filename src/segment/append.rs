@@ -55,7 +55,7 @@ impl ActiveSegment {
         let bytes = self.segment.read(0, HEADER_LEN)?;
         let header = BatchHeader::read(&bytes)
             .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid.to_string()))
-            .or_io("read the first batch of", &self.segment.log_path())?;
+            .or_io("read the first batch of", self.segment.log_path())?;
         Ok(*self.first_timestamp.insert(header.max_timestamp))
     }
 

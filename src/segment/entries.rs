@@ -7,7 +7,7 @@ use crate::io::File;
 use std::io;
 
 /// One entry of an index file. All numbers are big-endian, as everywhere in Kafka's formats.
-pub(crate) trait Entry: Copy {
+pub trait Entry: Copy {
     /// Its size in bytes.
     const LEN: usize;
     /// Appends its bytes.
@@ -31,20 +31,21 @@ pub struct FileSum {
 
 /// A table in memory, part of which may be in its file already.
 #[derive(Debug, Clone)]
-pub(crate) struct Table<E> {
+pub struct Table<E> {
     base_offset: u64,
     entries: Vec<E>,
     filed: FileSum,
 }
 
 impl<E: Entry> Table<E> {
-    pub(crate) fn new(base_offset: u64) -> Self {
+    /// The empty table of the segment that begins at `base_offset`.
+    pub fn new(base_offset: u64) -> Self {
         Self { base_offset, entries: Vec::new(), filed: FileSum::default() }
     }
 
     /// Reads a whole file. Kafka leaves zeros behind the entries of an active segment's index, and a crash may leave
     /// anything: reading ends at the first entry that cannot follow the one before.
-    pub(crate) fn decode(base_offset: u64, bytes: &[u8]) -> Self {
+    pub fn decode(base_offset: u64, bytes: &[u8]) -> Self {
         let mut table = Self::new(base_offset);
         for chunk in bytes.chunks_exact(E::LEN) {
             let Some(entry) = E::decode(base_offset, chunk) else { break };
@@ -67,21 +68,37 @@ impl<E: Entry> Table<E> {
         (table.entries.len() == sum.count as usize).then_some(table)
     }
 
-    pub(crate) fn entries(&self) -> &[E] {
+    /// The bytes of the file.
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_from(0)
+    }
+
+    fn encode_from(&self, first: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity((self.entries.len() - first) * E::LEN);
+        self.entries[first..].iter().for_each(|entry| entry.encode(self.base_offset, &mut bytes));
+        bytes
+    }
+
+    /// All entries, in order.
+    pub fn entries(&self) -> &[E] {
         &self.entries
     }
 
-    pub(crate) fn base_offset(&self) -> u64 {
+    pub(super) fn base_offset(&self) -> u64 {
         self.base_offset
     }
 
-    pub(crate) fn push(&mut self, entry: E) {
-        debug_assert!(self.entries.last().is_none_or(|last| last.precedes(&entry)));
-        self.entries.push(entry);
+    /// Adds an entry if it may follow the last one; says whether it did.
+    pub fn push(&mut self, entry: E) -> bool {
+        let follows = self.entries.last().is_none_or(|last| last.precedes(&entry));
+        if follows {
+            self.entries.push(entry);
+        }
+        follows
     }
 
     /// Drops the entries for which `keep` no longer holds, from the end; what is in the file is then written anew.
-    pub(crate) fn truncate_where(&mut self, keep: impl Fn(&E) -> bool) {
+    pub(super) fn truncate_where(&mut self, keep: impl Fn(&E) -> bool) {
         let kept = self.entries.partition_point(keep);
         if kept < self.entries.len() {
             self.entries.truncate(kept);
@@ -102,10 +119,7 @@ impl<E: Entry> Table<E> {
     /// The bytes that are not in the file yet, where they go, and the sum of the file once they are there.
     pub(crate) fn to_file(&self) -> (u64, Vec<u8>, FileSum) {
         let start = self.filed.count as usize;
-        let mut bytes = Vec::with_capacity((self.entries.len() - start) * E::LEN);
-        for entry in &self.entries[start..] {
-            entry.encode(self.base_offset, &mut bytes);
-        }
+        let bytes = self.encode_from(start);
         let mut hasher = crc32fast::Hasher::new_with_initial(self.filed.crc);
         hasher.update(&bytes);
         let sum = FileSum { count: self.entries.len() as u32, crc: hasher.finalize() };
@@ -114,9 +128,7 @@ impl<E: Entry> Table<E> {
 
     /// The sum of a file with just these entries.
     pub(crate) fn sum(&self) -> FileSum {
-        let mut bytes = Vec::new();
-        self.entries.iter().for_each(|entry| entry.encode(self.base_offset, &mut bytes));
-        FileSum { count: self.entries.len() as u32, crc: crc32fast::hash(&bytes) }
+        FileSum { count: self.entries.len() as u32, crc: crc32fast::hash(&self.encode()) }
     }
 
     /// Remembers that the file holds what `sum` says.

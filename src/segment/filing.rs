@@ -18,7 +18,7 @@ impl Segment {
     /// would find again: aborted transactions. Says what is filed now.
     pub(crate) fn file_indexes_in_steps(&self) -> Result<[FileSum; 3]> {
         let worth_it = match &*self.indexes.read() {
-            Indexes::Live(live) => live.offset.table.unfiled() >= STEP || live.aborted.table.unfiled() > 0,
+            Indexes::Live(live) => live.offset.unfiled() >= STEP || live.aborted.unfiled() > 0,
             Indexes::Filed(filed) => return Ok(filed.facts.sums),
         };
         if worth_it { self.file_indexes() } else { Ok(self.filed_sums()) }
@@ -31,7 +31,7 @@ impl Segment {
         self.file_indexes_in_steps().unwrap_or_else(|_| {
             let [offset, time, filed] = self.filed_sums();
             match &*self.indexes.read() {
-                Indexes::Live(live) => [offset, time, live.aborted.table.sum()],
+                Indexes::Live(live) => [offset, time, live.aborted.sum()],
                 Indexes::Filed(_) => [offset, time, filed],
             }
         })
@@ -40,9 +40,7 @@ impl Segment {
     /// What of the indexes is in their files, known and synced.
     pub(crate) fn filed_sums(&self) -> [FileSum; 3] {
         match &*self.indexes.read() {
-            Indexes::Live(live) => {
-                [live.offset.table.filed(), live.time.table.filed(), live.aborted.table.filed()]
-            }
+            Indexes::Live(live) => [live.offset.filed(), live.time.filed(), live.aborted.filed()],
             Indexes::Filed(filed) => filed.facts.sums,
         }
     }
@@ -50,9 +48,9 @@ impl Segment {
     /// Files all of the indexes. An empty one gets an empty file, as in Kafka, but for that of aborted transactions,
     /// which exists only where it is needed.
     pub(crate) fn file_indexes(&self) -> Result<[FileSum; 3]> {
-        self.file_table(FileKind::OffsetIndex, |live| &mut live.offset.table)?;
-        self.file_table(FileKind::TimeIndex, |live| &mut live.time.table)?;
-        self.file_table(FileKind::AbortedIndex, |live| &mut live.aborted.table)?;
+        self.file_table(FileKind::OffsetIndex, |live| &mut live.offset)?;
+        self.file_table(FileKind::TimeIndex, |live| &mut live.time)?;
+        self.file_table(FileKind::AbortedIndex, |live| &mut live.aborted)?;
         Ok(self.filed_sums())
     }
 

@@ -68,14 +68,13 @@ impl LiveIndexes {
         largest: Option<TimeEntry>,
         bytes: u64,
     ) -> Result<Option<Self>> {
-        let offset = read_table(home, base_offset, OFFSET, sums)?;
-        let time = read_table(home, base_offset, TIME, sums)?;
-        let aborted = read_table(home, base_offset, ABORTED, sums)?;
+        let offset: Option<OffsetIndex> = read_table(home, base_offset, OFFSET, sums)?;
+        let time: Option<TimeIndex> = read_table(home, base_offset, TIME, sums)?;
+        let aborted: Option<AbortedIndex> = read_table(home, base_offset, ABORTED, sums)?;
         let (Some(offset), Some(time), Some(aborted)) = (offset, time, aborted) else { return Ok(None) };
-        let (offset, time) = (OffsetIndex { table: offset }, TimeIndex { table: time });
         let indexed = offset.entries().last().map_or(0, |entry| u64::from(entry.position));
         let unindexed_bytes = bytes.saturating_sub(indexed);
-        Ok(Some(Self { offset, time, aborted: AbortedIndex { table: aborted }, largest, unindexed_bytes }))
+        Ok(Some(Self { offset, time, aborted, largest, unindexed_bytes }))
     }
 
     /// Where to begin to look for `offset`.
@@ -87,10 +86,11 @@ impl LiveIndexes {
     /// since the last one, this batch not counted: so the first batch never has one.
     pub(crate) fn observe(&mut self, header: &BatchHeader, position: u64, interval: u32) {
         let offset = header.last_offset();
-        if let Some(timestamp) = header.max_timestamp {
-            if self.largest.is_none_or(|largest| timestamp > largest.timestamp) {
+        match header.max_timestamp {
+            Some(timestamp) if self.largest.is_none_or(|largest| timestamp > largest.timestamp) => {
                 self.largest = Some(TimeEntry { timestamp, offset });
             }
+            _ => {}
         }
         if self.unindexed_bytes > u64::from(interval) {
             let position = u32::try_from(position).expect("segment_bytes is at most 31 bits");
@@ -117,7 +117,7 @@ impl LiveIndexes {
 
     /// The sums that files with just these entries have.
     pub(crate) fn sums(&self) -> [FileSum; 3] {
-        [self.offset.table.sum(), self.time.table.sum(), self.aborted.table.sum()]
+        [self.offset.sum(), self.time.sum(), self.aborted.sum()]
     }
 
     pub(crate) fn push_aborted(&mut self, aborted: AbortedTransaction) {

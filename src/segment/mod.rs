@@ -22,7 +22,7 @@ mod time_index;
 mod transactions;
 
 pub use aborted_index::{AbortedIndex, AbortedTransaction};
-pub use entries::FileSum;
+pub use entries::{Entry, FileSum, Table};
 pub use files::{FileKind, FileName};
 pub use offset_index::{OffsetEntry, OffsetIndex};
 pub use time_index::{TimeEntry, TimeIndex};
@@ -33,11 +33,11 @@ pub(crate) use index::{Indexes, LiveIndexes, SealedFacts};
 pub(crate) use scan::{Scanner, Step};
 
 use crate::error::{Error, OrIo, Result};
-use crate::io::{File, Fs};
+use crate::io::{File, Fs, LazyFile};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -61,7 +61,7 @@ pub(crate) struct Segment {
     base_offset: u64,
     /// Whether offsets in it follow each other without gaps, so that a gap is damage. Compaction makes gaps.
     dense: bool,
-    file: OnceLock<Arc<dyn File>>,
+    file: LazyFile,
     /// Whole batches, in bytes. Moves only forward while the segment is active.
     bytes: AtomicU64,
     /// The offset behind its last record, once it is closed.
@@ -74,9 +74,8 @@ impl Segment {
     pub(crate) fn create(home: &Arc<Home>, base_offset: u64) -> Result<Arc<Segment>> {
         let path = home.path(base_offset, FileKind::Log);
         let file = home.fs.create(&path).or_io("create", &path)?;
-        let segment = Self::live(home, base_offset, 0, true, LiveIndexes::new(base_offset));
-        let _ = segment.file.set(file);
-        Ok(Arc::new(segment))
+        let file = LazyFile::opened(&home.fs, path, file);
+        Ok(Arc::new(Self { file, ..Self::unmade(home, base_offset) }))
     }
 
     /// As [`Segment::create`]; but a file that an earlier, failed attempt left behind is emptied and taken. There can
@@ -85,7 +84,7 @@ impl Segment {
         match Self::create(home, base_offset) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
                 let segment = Self::live(home, base_offset, 0, true, LiveIndexes::new(base_offset));
-                segment.file().and_then(|file| file.truncate(0)).or_io("empty", &segment.log_path())?;
+                segment.file().and_then(|file| file.truncate(0)).or_io("empty", segment.log_path())?;
                 Ok(Arc::new(segment))
             }
             other => other,
@@ -103,7 +102,7 @@ impl Segment {
             home: home.clone(),
             base_offset: facts.base_offset,
             dense: facts.dense,
-            file: OnceLock::new(),
+            file: LazyFile::new(&home.fs, home.path(facts.base_offset, FileKind::Log)),
             bytes: AtomicU64::new(facts.bytes),
             end_offset: OnceLock::from(facts.end_offset),
             indexes: RwLock::new(Indexes::filed(facts)),
@@ -122,7 +121,7 @@ impl Segment {
             home: home.clone(),
             base_offset,
             dense,
-            file: OnceLock::new(),
+            file: LazyFile::new(&home.fs, home.path(base_offset, FileKind::Log)),
             bytes: AtomicU64::new(bytes),
             end_offset: OnceLock::new(),
             indexes: RwLock::new(Indexes::Live(indexes)),
@@ -168,19 +167,13 @@ impl Segment {
         }
     }
 
-    pub(crate) fn log_path(&self) -> PathBuf {
-        self.home.path(self.base_offset, FileKind::Log)
+    pub(crate) fn log_path(&self) -> &Path {
+        self.file.path()
     }
 
-    /// The log file, opened on first use.
+    /// The log file.
     pub(crate) fn file(&self) -> io::Result<&Arc<dyn File>> {
-        match self.file.get() {
-            Some(file) => Ok(file),
-            None => {
-                let file = self.home.fs.open(&self.log_path())?;
-                Ok(self.file.get_or_init(|| file))
-            }
-        }
+        self.file.get()
     }
 
     /// Up to `len` bytes from `position` on, as many as there are.
@@ -189,17 +182,17 @@ impl Segment {
         if len == 0 {
             return Ok(Bytes::new());
         }
-        self.file().and_then(|file| file.read_up_to(position, len)).or_io("read", &self.log_path())
+        self.file().and_then(|file| file.read_up_to(position, len)).or_io("read", self.log_path())
     }
 
     /// Makes its batches durable.
     pub(crate) fn sync_log(&self) -> Result<()> {
-        self.file().and_then(|file| file.sync()).or_io("sync", &self.log_path())
+        self.file().and_then(|file| file.sync()).or_io("sync", self.log_path())
     }
 
     /// A walk through its batches from `position` on.
     pub(crate) fn scan(&self, position: u64) -> Result<Scanner<'_>> {
-        let file = self.file().or_io("open", &self.log_path())?;
+        let file = self.file().or_io("open", self.log_path())?;
         Ok(Scanner::new(file.as_ref(), position, self.bytes()))
     }
 

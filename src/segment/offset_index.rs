@@ -47,49 +47,19 @@ pub(super) fn absolute(base_offset: u64, bytes: &[u8; 4]) -> Option<u64> {
 }
 
 /// The offset index of one segment, in memory.
-#[derive(Debug, Clone)]
-pub struct OffsetIndex {
-    pub(super) table: Table<OffsetEntry>,
-}
+pub type OffsetIndex = Table<OffsetEntry>;
 
 impl OffsetIndex {
-    /// The empty index of the segment that begins at `base_offset`.
-    pub fn new(base_offset: u64) -> Self {
-        Self { table: Table::new(base_offset) }
-    }
-
-    /// Reads the bytes of an `.index` file, zeros at its end included.
-    pub fn decode(base_offset: u64, bytes: &[u8]) -> Self {
-        Self { table: Table::decode(base_offset, bytes) }
-    }
-
-    /// The bytes of the file.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.entries().iter().for_each(|entry| entry.encode(self.table.base_offset(), &mut bytes));
-        bytes
-    }
-
-    /// All entries, in order.
-    pub fn entries(&self) -> &[OffsetEntry] {
-        self.table.entries()
-    }
-
-    /// Adds an entry, which lies behind all others.
-    pub fn push(&mut self, entry: OffsetEntry) {
-        self.table.push(entry);
-    }
-
     /// Where to begin to look for `offset`: the largest entry that is not above it, or the beginning of the segment.
     pub fn lookup(&self, offset: u64) -> OffsetEntry {
         let behind = self.entries().partition_point(|entry| entry.offset <= offset);
-        let origin = OffsetEntry { offset: self.table.base_offset(), position: 0 };
+        let origin = OffsetEntry { offset: self.base_offset(), position: 0 };
         behind.checked_sub(1).map_or(origin, |index| self.entries()[index])
     }
 
     /// Drops every entry at or above `offset`.
     pub fn truncate_to(&mut self, offset: u64) {
-        self.table.truncate_where(|entry| entry.offset < offset);
+        self.truncate_where(|entry| entry.offset < offset);
     }
 
     /// Whether another entry would make the file larger than `bytes_max`.

@@ -37,44 +37,10 @@ impl Entry for TimeEntry {
     }
 }
 
-/// The time index of one segment, in memory.
-#[derive(Debug, Clone)]
-pub struct TimeIndex {
-    pub(super) table: Table<TimeEntry>,
-}
+/// The time index of one segment, in memory. An entry whose timestamp is not larger than all before is not taken.
+pub type TimeIndex = Table<TimeEntry>;
 
 impl TimeIndex {
-    /// The empty index of the segment that begins at `base_offset`.
-    pub fn new(base_offset: u64) -> Self {
-        Self { table: Table::new(base_offset) }
-    }
-
-    /// Reads the bytes of a `.timeindex` file, zeros at its end included.
-    pub fn decode(base_offset: u64, bytes: &[u8]) -> Self {
-        Self { table: Table::decode(base_offset, bytes) }
-    }
-
-    /// The bytes of the file.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.entries().iter().for_each(|entry| entry.encode(self.table.base_offset(), &mut bytes));
-        bytes
-    }
-
-    /// All entries, in order.
-    pub fn entries(&self) -> &[TimeEntry] {
-        self.table.entries()
-    }
-
-    /// Adds an entry if its timestamp is larger than all before; says whether it did.
-    pub fn push(&mut self, entry: TimeEntry) -> bool {
-        let news = self.entries().last().is_none_or(|last| last.precedes(&entry));
-        if news {
-            self.table.push(entry);
-        }
-        news
-    }
-
     /// The largest entry that is not above `timestamp`: what is at or before its offset is too old, but for the batch
     /// that ends there. `None` if nothing is known to be.
     pub fn lookup(&self, timestamp: Timestamp) -> Option<TimeEntry> {
@@ -84,7 +50,7 @@ impl TimeIndex {
 
     /// Drops every entry at or above `offset`.
     pub fn truncate_to(&mut self, offset: u64) {
-        self.table.truncate_where(|entry| entry.offset < offset);
+        self.truncate_where(|entry| entry.offset < offset);
     }
 
     /// Whether the file is as large as `bytes_max` allows, less the one entry that closing the segment needs.

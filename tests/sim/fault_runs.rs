@@ -49,11 +49,15 @@ fn one_fault(bug: Option<Bug>, seed: u64, op: u64, way: usize) -> Result<bool, B
         one_step(&mut run, &step)?;
     }
     let struck = disk.ops() >= op;
-    disk.crash(if seed % 2 == 0 { Crash::PowerCut { seed: op } } else { Crash::Kill });
+    let (crash, end) = match seed.is_multiple_of(2) {
+        true => (Crash::PowerCut { seed: op }, End::PowerCut),
+        false => (Crash::Kill, End::Kill),
+    };
+    disk.crash(crash);
     disk.heal();
     run.open().map_err(|error| format!("opening after the crash: {error}"))?;
     let log = run.world.as_ref().expect("it is open").log.clone();
-    run.ledger.check(&log, if seed % 2 == 0 { End::PowerCut } else { End::Kill })?;
+    run.ledger.check(&log, end)?;
     Ok(struck)
 }
 

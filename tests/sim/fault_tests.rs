@@ -188,6 +188,23 @@ fn space_runs_out_at_the_byte_and_comes_back_when_files_shrink_or_go() {
     assert_eq!(disk.used(), 10, "an open file takes space without a name");
     drop(other);
     assert_eq!((disk.used(), file.write_at(4, &[0; 9]).unwrap()), (4, 6));
+    disk.rename(log(), log()).unwrap();
+    disk.crash(Crash::Kill);
+    assert_eq!(disk.used(), 10);
+    disk.create(Path::new("/d/empty")).unwrap();
+    disk.rename(Path::new("/d/empty"), log()).unwrap();
+    assert_eq!(disk.used(), 0, "what is replaced is gone as well");
+}
+
+#[test]
+fn a_dead_handle_gives_no_space_back() {
+    let (disk, of_the_dead) = disk_with_log();
+    disk.crash(Crash::Kill);
+    let file = disk.open(log()).unwrap();
+    file.write_at(0, b"bytes").unwrap();
+    disk.remove(log()).unwrap();
+    drop(of_the_dead);
+    assert_eq!(disk.used(), 5, "it is still open in this life");
 }
 
 #[test]
@@ -201,9 +218,9 @@ fn allocated_space_is_there_when_it_is_needed() {
     file.write_all_at(0, &[1; 800]).unwrap();
     other.truncate(5000).unwrap();
     assert_eq!(disk.used(), 1000, "a length alone takes no space");
-    disk.crash(Crash::PowerCut { seed: 5 });
-    disk.set_capacity(None);
-    disk.open(log()).unwrap().write_all_at(0, &[1; 5000]).unwrap();
+    disk.crash(Crash::PowerCutWith { seed: 0, survival: Survival::Nothing });
+    assert_eq!(disk.used(), 0, "what did not survive takes none either");
+    disk.open(log()).unwrap().write_all_at(0, &[1; 1000]).unwrap();
 }
 
 #[test]
@@ -235,6 +252,10 @@ fn a_stopped_change_of_names_is_done_only_if_the_stop_comes_after() {
         disk.remove(log()).unwrap_err();
         assert_eq!(disk.peek(log()).is_err(), is_done, "{stop:?}");
     }
+    let (disk, _) = disk_with_log();
+    disk.stop_at(disk.ops() + 1, Stop::Before);
+    disk.crash(Crash::Kill);
+    assert!(disk.remove(log()).is_ok(), "a crash ends the plan of the stop");
     assert!(!SimDisk::is_crash_stop(&Errno::Io.error()));
     assert!(!SimDisk::is_crash_stop(&io::Error::other("something else")));
 }

@@ -1,11 +1,15 @@
 //! The crash simulation: brooklet on a disk that loses power, fills up and lies.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod crash_states;
 mod crash_tests;
 mod disk;
 mod disk_tests;
 mod fault_runs;
 mod fault_tests;
+#[path = "../fs_suite/mod.rs"]
+mod fs_suite;
 mod ledger;
 mod model;
 mod name_crash_tests;
@@ -15,3 +19,12 @@ mod plants;
 mod script;
 mod trace_tests;
 mod world;
+
+fn sim_disk() -> (std::sync::Arc<disk::SimDisk>, std::path::PathBuf, ()) {
+    (std::sync::Arc::new(disk::SimDisk::new()), "/".into(), ())
+}
+
+/// The disk keeps the contracts that the library relies on, like any other.
+mod the_simulated_disk {
+    crate::fs_suite::conformance!(crate::sim_disk);
+}

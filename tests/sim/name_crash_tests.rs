@@ -77,6 +77,19 @@ fn a_removed_file_may_come_back_until_the_directory_is_synced() {
 }
 
 #[test]
+fn a_durable_name_can_come_back_after_however_many_changes() {
+    let disk = disk_with(&["a"]);
+    for _ in 0..50 {
+        disk.remove(Path::new("/a")).unwrap();
+        create(&disk, "b");
+        rename(&disk, "b", "a");
+    }
+    let nothing = Crash::PowerCutWith { seed: 0, survival: Survival::Nothing };
+    assert_eq!(after(&disk, nothing), "a=a");
+    assert!(outcomes(&disk).is_superset(&set(["", "a=a", "a=b"])));
+}
+
+#[test]
 fn a_rename_over_a_durable_name_leaves_the_old_or_the_new_file() {
     let disk = disk_with(&["f"]);
     create(&disk, "f.tmp");
@@ -105,6 +118,21 @@ fn a_rename_of_a_file_that_never_had_a_durable_name_may_lose_it() {
     create(&disk, "a");
     rename(&disk, "a", "b");
     assert_eq!(outcomes(&disk), set(["", "a=a", "b=a", "a=a b=a"]));
+}
+
+#[test]
+fn a_directory_that_a_file_went_to_may_be_gone_for_good() {
+    let disk = disk_with(&[]);
+    disk.create_dir(Path::new("/d")).unwrap();
+    disk.create_dir(Path::new("/e")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    create(&disk, "d/a");
+    disk.sync_dir(Path::new("/d")).unwrap();
+    rename(&disk, "d/a", "e/b");
+    disk.remove(Path::new("/e/b")).unwrap();
+    disk.remove_dir(Path::new("/e")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    assert_eq!(outcomes(&disk), set(["d="]));
 }
 
 #[test]

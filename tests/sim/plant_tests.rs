@@ -150,6 +150,7 @@ fn a_late_sync_is_done_before_the_change_after_next() {
         file.sync().unwrap();
         file.write_at(2, b"3").unwrap();
         file.read_at(0, 9).unwrap();
+        assert!(is_durable(&disk, "/t/0.log", b"1"), "a read is no change");
         library.sync_dir(p("/t")).unwrap();
     });
     assert_eq!(steps, ["Write /t/0.log", "Write /t/0.log", "Sync /t/0.log", "SyncDir /t"]);
@@ -172,7 +173,7 @@ fn the_sidecar_overtakes_the_data() {
     let sidecar = put(&library, "/t/durable-end", b"0");
     let log = put(&library, "/t/0.log", b"1");
     assert!(is_durable(&disk, "/t/0.log", b""));
-    let steps = done(&disk, || drop(sidecar.write_at(0, b"1").unwrap()));
+    let steps = done(&disk, || sidecar.write_all_at(0, b"1").unwrap());
     assert_eq!(steps, ["Write /t/durable-end", "Sync /t/0.log"]);
     assert!(is_durable(&disk, "/t/0.log", b"1"));
     assert_eq!(log.len().unwrap(), 1);

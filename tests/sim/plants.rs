@@ -1,4 +1,6 @@
-//! The harness itself on trial: every planted bug must be found, and what finds it must find nothing without it.
+//! The harness itself on trial: every planted bug must be found.
+//!
+//! The hunts are those of `crash_states` and `fault_runs`, over the same seeds; there they must find nothing.
 
 use crate::crash_states;
 use crate::fault_runs;
@@ -25,7 +27,7 @@ fn found(bug: Bug) -> Option<String> {
     let faults = |seeds: std::ops::Range<u64>| {
         seeds.into_iter().find_map(|seed| fault_runs::hunt(Some(bug), seed).err())
     };
-    crashes(2_000).or_else(|| faults(1..5)).or_else(|| crashes(20_000)).or_else(|| faults(5..17))
+    crashes(2_000).or_else(|| faults(1..17)).or_else(|| crashes(20_000))
 }
 
 #[test]
@@ -38,14 +40,4 @@ fn every_planted_bug_is_found() {
         }
     }
     assert_eq!(missed, []);
-}
-
-#[test]
-fn the_hunts_for_planted_bugs_find_nothing_without_one() {
-    if let Err((case, broken)) = crash_states::hunt(None, 1.., 20_000) {
-        panic!("{case}: {broken}");
-    }
-    for seed in 1..17 {
-        fault_runs::hunt(None, seed).unwrap_or_else(|broken| panic!("{broken}"));
-    }
 }

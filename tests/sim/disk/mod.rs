@@ -60,7 +60,8 @@ impl SimDisk {
         Self::holding(state)
     }
 
-    /// Ends the process or the power. Handles and locks are dead and a crash-stop is over; faults stay.
+    /// Ends the process or the power. Handles and locks are dead and a crash-stop is over; faults stay. Paths are not
+    /// dead: where the old program may still act, crash a fork and leave it the old disk.
     pub(crate) fn crash(&self, crash: Crash) {
         let mut state = self.state();
         state.tree.crash(crash);

@@ -5,6 +5,7 @@ use super::content::{Content, push_bounded};
 use super::tree::{FileNode, Name, NameVersion, Node, NodeId, Tree};
 use brooklet::Timestamp;
 use brooklet::io::{Entry, EntryKind, Metadata};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -96,7 +97,14 @@ impl Tree {
     pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let names = &self.dir(self.find(path)?)?.names;
         let visible = names.iter().filter_map(|(name, versions)| versions.visible().map(|id| (name, id)));
-        Ok(visible.map(|(name, id)| Entry { name: name.clone(), kind: self.kind(id) }).collect())
+        let entry = |(name, id): (&OsString, NodeId)| Entry {
+            name: name.to_string_lossy().into_owned(),
+            kind: self.kind(id),
+        };
+        let mut entries: Vec<Entry> = visible.map(entry).collect();
+        // They are in order already, but for names that had characters replaced.
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
     }
 
     pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -135,7 +143,7 @@ impl Tree {
     }
 
     /// Makes one name durable as it is seen.
-    fn settle(&mut self, dir: NodeId, name: &str) {
+    fn settle(&mut self, dir: NodeId, name: &OsStr) {
         let names = &mut self.dir_mut(dir).names;
         match names.get_mut(name) {
             Some(entry) if entry.visible().is_some() => {
@@ -145,7 +153,7 @@ impl Tree {
         }
     }
 
-    fn file_named(&self, dir: NodeId, name: &str) -> io::Result<Option<NodeId>> {
+    fn file_named(&self, dir: NodeId, name: &OsStr) -> io::Result<Option<NodeId>> {
         match self.visible(dir, name)? {
             Some(id) if matches!(self.nodes[&id], Node::Dir(_)) => Err(ErrorKind::IsADirectory.into()),
             found => Ok(found),
@@ -153,7 +161,13 @@ impl Tree {
     }
 
     /// Gives a name its next version.
-    fn point(&mut self, dir: NodeId, name: &str, target: Option<NodeId>, moved_to: Option<(NodeId, String)>) {
+    fn point(
+        &mut self,
+        dir: NodeId,
+        name: &OsStr,
+        target: Option<NodeId>,
+        moved_to: Option<(NodeId, OsString)>,
+    ) {
         let stamp = self.stamp;
         let nobody = NameVersion { stamp: 0, target: None, moved_to: None };
         let names = &mut self.dir_mut(dir).names;

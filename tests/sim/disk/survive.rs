@@ -7,11 +7,12 @@
 use super::crash::{Crash, Luck};
 use super::tree::{Name, Node, NodeId, ROOT, Tree};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Which version of each unsynced name survives; names that are not here are synced.
-type Chosen = BTreeMap<(NodeId, String), usize>;
+type Chosen = BTreeMap<(NodeId, OsString), usize>;
 
 impl Tree {
     /// What is left after `crash`, all of it durable if it was a power cut.
@@ -61,25 +62,25 @@ impl Tree {
 
     /// Gives a durable name its file back if it was renamed away to nowhere.
     fn keep_what_was_durable(&self, mut chosen: Chosen) -> Chosen {
-        let is_lost = |((dir, name), version): &(&(NodeId, String), &usize)| {
+        let is_lost = |((dir, name), version): &(&(NodeId, OsString), &usize)| {
             let versions = &self.name(*dir, name).expect("only names that exist are chosen").versions;
             let moved = versions[**version].moved_to.as_ref();
-            versions[0].target.is_some()
-                && moved.is_some_and(|to| !self.has_arrived(to, versions[**version].stamp, &chosen))
+            moved.is_some_and(|to| !self.has_arrived(to, versions[**version].stamp, &chosen))
         };
-        let lost: Vec<(NodeId, String)> = chosen.iter().filter(is_lost).map(|(key, _)| key.clone()).collect();
+        let lost: Vec<(NodeId, OsString)> =
+            chosen.iter().filter(is_lost).map(|(key, _)| key.clone()).collect();
         chosen.extend(lost.into_iter().map(|key| (key, 0)));
         chosen
     }
 
     /// Whether the rename numbered `stamp` is seen at the name it went to, or a later change of that name is.
-    fn has_arrived(&self, to: &(NodeId, String), stamp: u64, chosen: &Chosen) -> bool {
+    fn has_arrived(&self, to: &(NodeId, OsString), stamp: u64, chosen: &Chosen) -> bool {
         let Some(name) = self.name(to.0, &to.1) else {
             return true;
         };
         let version = &name.versions[chosen.get(to).copied().unwrap_or(0)];
-        let moved_on = version.moved_to.as_ref().filter(|_| version.target.is_none());
-        version.stamp >= stamp && moved_on.is_none_or(|next| self.has_arrived(next, version.stamp, chosen))
+        let goes_on = |next| self.has_arrived(next, version.stamp, chosen);
+        version.stamp >= stamp && version.moved_to.as_ref().is_none_or(goes_on)
     }
 
     fn settle_names(&mut self, chosen: &Chosen) {
@@ -124,8 +125,11 @@ impl Tree {
         }
     }
 
-    fn name(&self, dir: NodeId, name: &str) -> Option<&Name> {
-        self.dir(dir).ok().and_then(|dir| dir.names.get(name))
+    fn name(&self, dir: NodeId, name: &OsStr) -> Option<&Name> {
+        match self.nodes.get(&dir)? {
+            Node::Dir(dir) => dir.names.get(name),
+            Node::File(_) => None,
+        }
     }
 }
 

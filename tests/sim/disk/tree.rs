@@ -11,6 +11,7 @@ use super::content::Content;
 use brooklet::Timestamp;
 use brooklet::io::EntryKind;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(crate) struct FileNode {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dir {
-    pub(crate) names: BTreeMap<String, Name>,
+    pub(crate) names: BTreeMap<OsString, Name>,
 }
 
 /// A name's versions: the durable one, then those since; the last is visible. Never empty.
@@ -61,7 +62,7 @@ pub(crate) struct NameVersion {
     pub(crate) stamp: u64,
     pub(crate) target: Option<NodeId>,
     /// Where the file went, if a rename took it away from here.
-    pub(crate) moved_to: Option<(NodeId, String)>,
+    pub(crate) moved_to: Option<(NodeId, OsString)>,
 }
 
 impl Name {
@@ -188,12 +189,12 @@ impl Tree {
         }
     }
 
-    pub(crate) fn visible(&self, dir: NodeId, name: &str) -> io::Result<Option<NodeId>> {
+    pub(crate) fn visible(&self, dir: NodeId, name: &OsStr) -> io::Result<Option<NodeId>> {
         Ok(self.dir(dir)?.names.get(name).and_then(Name::visible))
     }
 
     /// The directory that a path is in, and its name there.
-    pub(crate) fn parent<'a>(&self, path: &'a Path) -> io::Result<(NodeId, &'a str)> {
+    pub(crate) fn parent<'a>(&self, path: &'a Path) -> io::Result<(NodeId, &'a OsStr)> {
         let name = path.components().next_back().map(name_of).transpose()?.flatten();
         let (Some(name), Some(parent)) = (name, path.parent()) else {
             return Err(ErrorKind::InvalidInput.into());
@@ -205,12 +206,12 @@ impl Tree {
 }
 
 /// The name that a component of a path is; `None` for the root.
-fn name_of(component: Component<'_>) -> io::Result<Option<&str>> {
+fn name_of(component: Component<'_>) -> io::Result<Option<&OsStr>> {
     const NAME_BYTES_MAX: usize = 255;
     match component {
         Component::RootDir | Component::CurDir => Ok(None),
         Component::Normal(name) if name.len() > NAME_BYTES_MAX => Err(ErrorKind::InvalidFilename.into()),
-        Component::Normal(name) => name.to_str().map(Some).ok_or_else(|| ErrorKind::InvalidInput.into()),
+        Component::Normal(name) => Ok(Some(name)),
         Component::ParentDir | Component::Prefix(_) => Err(ErrorKind::InvalidInput.into()),
     }
 }

@@ -125,7 +125,9 @@ impl File for PlantedFile {
             Bug::CutTooLittle if len < self.file.len()? => self.file.truncate(len + 1),
             Bug::CutTooMuch if len < self.file.len()? => self.file.truncate(len.saturating_sub(1)),
             Bug::DropTruncateSync => {
-                self.file.path().iter().for_each(|path| drop(self.library.see(path)));
+                if let Some(path) = self.file.path() {
+                    self.library.see(&path);
+                }
                 self.file.truncate(len)
             }
             _ => self.file.truncate(len),

@@ -49,7 +49,8 @@ pub(crate) enum Bug {
     CutTooMuch,
     /// A cut is not made durable before the next append: the sync that follows a truncation is dropped.
     DropTruncateSync,
-    /// What is needed longer is deleted first: two removals in a row change places.
+    /// What is needed longer is deleted first: two removals in a row change places. One that is followed by any other
+    /// change or look at names is done before that.
     SwapRemoves,
     /// Files are put in place in the wrong order: two renames in a row change places.
     SwapRenames,
