@@ -326,7 +326,8 @@ fn refuse_foreign(fs: &dyn Fs, root: &Path) -> Result<()> {
 /// Sees to it that the directory is ours: it says so, or it is empty, or it is to be taken over.
 fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
     match recognize(fs, root)? {
-        Owner::Us => return Ok(()),
+        // Whoever wrote that may have been killed before its name was durable.
+        Owner::Us => return fs.sync_dir(root).or_io("sync", root),
         Owner::Nobody => {}
         Owner::Other(_) if adopt => disown(fs, root)?,
         Owner::Other(found) => return Err(Error::NotOurs { path: root.to_owned(), found }),

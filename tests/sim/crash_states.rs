@@ -98,10 +98,30 @@ impl Scenario {
             &self.ledgers.iter().find(|(until, _)| case.op < *until).expect("the last one has no end").1;
         disk.crash(case.crash());
         let end = if case.cut == 0 { End::Kill } else { End::PowerCut };
-        let mut run = Run::new(disk, self.setup.clone());
-        let settled = reopened(&mut run, ledger, end)?;
         let mut rng = Rng::new(case.seed ^ case.op.rotate_left(32) ^ case.cut);
-        self.live_on(run, settled, &mut rng)
+        disk.remember_states();
+        let first = disk.ops();
+        let mut run = Run::new(disk.clone(), self.setup.clone());
+        let (settled, recovered) = reopened(&mut run, ledger, end)?;
+        self.crash_in_recovery(&disk, ledger, end, rng.between(first, recovered), &mut rng)
+            .map_err(|broken| format!("a second crash within recovery: {broken}"))?;
+        Ok(1 + self.live_on(run, settled, &mut rng)?)
+    }
+
+    /// Ends a recovery at one of its operations, and recovers from that.
+    fn crash_in_recovery(
+        &self,
+        disk: &SimDisk,
+        ledger: &Ledger,
+        end: End,
+        op: u64,
+        rng: &mut Rng,
+    ) -> Result<(), Broken> {
+        let disk = disk.state_after(op).ok_or("no such operation")?;
+        let kill = rng.percent(30);
+        disk.crash(if kill { Crash::Kill } else { Crash::PowerCut { seed: rng.draw() } });
+        let end = if kill { end } else { End::PowerCut };
+        reopened(&mut Run::new(disk, self.setup.clone()), ledger, end).map(drop)
     }
 
     /// Goes on after a recovery: appends, syncs perhaps, crashes at some operation, recovers.
@@ -133,7 +153,7 @@ impl Scenario {
             let before = &ledgers.iter().find(|(until, _)| op < *until).expect("the last one has no end").1;
             let mut next = Run::new(disk, run.setup.clone());
             let end = if kill { End::Kill } else { End::PowerCut };
-            ledger = reopened(&mut next, before, end)
+            (ledger, _) = reopened(&mut next, before, end)
                 .map_err(|broken| format!("crash {}: {broken}", round + 2))?;
             run = next;
         }
@@ -142,8 +162,10 @@ impl Scenario {
 }
 
 /// Opens a crashed disk, holds it against the ledger, and does both a second time: recovering twice is recovering once.
-fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<Ledger, Broken> {
+/// Says what is there, and with which operation the first recovery was over.
+fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<(Ledger, u64), Broken> {
     run.open().map_err(|error| format!("opening: {error}"))?;
+    let recovered = run.disk.ops();
     let log = run.world.as_ref().expect("it is open").log.clone();
     let settled = ledger.check(&log, end)?;
     check_directory(run, &log)?;
@@ -156,7 +178,7 @@ fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<Ledger, Broken> 
     {
         return Err("recovering twice is not recovering once".into());
     }
-    Ok(again)
+    Ok((again, recovered))
 }
 
 /// The directory is one that Kafka can load, with nothing behind the last batch of a file; and it is ours alone.
