@@ -1,11 +1,11 @@
 //! A segment: the files of one base offset, which are the batches and three indexes over them.
 //!
-//! One segment of a log is written to ([`ActiveSegment`], the only thing that can append); the others are closed and
-//! never change. Readers hold a [`Segment`] of either kind and see whole batches only: the length that is published
+//! One segment of a log is written to (`ActiveSegment`, the only thing that can append); the others are closed and
+//! never change. Readers hold a `Segment` of either kind and see whole batches only: the length that is published
 //! moves once a batch is written in full.
 //!
-//! The indexes of a segment live in memory until they are filed ([`filing`]); from then on they are searched in their
-//! files, whose sums ([`SealedFacts`]) are checked before the first use. An index that fails this is made anew from
+//! The indexes of a segment live in memory until they are filed (`filing.rs`); from then on they are searched in their
+//! files, whose sums (`SealedFacts`) are checked before the first use. An index that fails this is made anew from
 //! the log. An index is a shortcut, never a source of truth.
 
 mod aborted_index;
