@@ -1,12 +1,14 @@
 //! The producer state that Kafka's own classes came to, case by case and byte by byte.
 //!
-//! The fixtures are not part of this repository. `BROOKLET_KAFKA_FIXTURES` names their folder; without it they are
-//! looked for beside the repository. Where they are missing, these tests say so and check nothing.
+//! Where the fixtures are, and what happens without them: `common/fixtures.rs`.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "fixtures are read from the real disk, past the doors under test"
 )]
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,37 +18,11 @@ use brooklet::partition::producer_snapshot::{decode, encode};
 use brooklet::partition::{
     Append, CompletedTxn, EndTxnMarker, MarkerVerdict, Origin, ProducerStateEntry, Producers, Verdict,
 };
+use fixtures::{bytes, cases, fixtures, integer, say};
 use serde_json::{Value, json};
-
-/// The folder with what Kafka wrote, if there is one. A folder that was asked for by name has to be there.
-fn fixtures() -> Option<PathBuf> {
-    let named = std::env::var_os("BROOKLET_KAFKA_FIXTURES").map(PathBuf::from);
-    let folder = match &named {
-        Some(folder) => folder.clone(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/kafka"),
-    };
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(named.is_none(), "BROOKLET_KAFKA_FIXTURES is {}, which is no folder", folder.display());
-    eprintln!(
-        "SKIPPED: no fixtures of Kafka at {}; set BROOKLET_KAFKA_FIXTURES to check against them",
-        folder.display()
-    );
-    None
-}
-
-fn integer(value: &Value, name: &str) -> i64 {
-    value[name].as_i64().unwrap_or_else(|| panic!("{name} is no integer in {value}"))
-}
 
 fn narrow<T: TryFrom<i64>>(value: &Value, name: &str) -> T {
     T::try_from(integer(value, name)).unwrap_or_else(|_| panic!("{name} does not fit in {value}"))
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
-    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 /// What a step led to, in the words of the vectors.
@@ -172,12 +148,7 @@ fn describe(entry: &ProducerStateEntry) -> Value {
 #[test]
 fn every_append_is_judged_as_kafka_judges_it() {
     let Some(folder) = fixtures() else { return };
-    let text =
-        fs::read_to_string(folder.join("vectors/producer-state.json")).expect("the vectors are readable");
-    let vectors: Value = serde_json::from_str(&text).expect("the vectors are JSON");
-    let cases = vectors["cases"].as_array().expect("cases");
-    assert!(!cases.is_empty());
-
+    let cases = cases(&folder, "producer-state.json");
     for (number, case) in cases.iter().enumerate() {
         let mut producers = Producers::new();
         let mut end = integer(case, "start_offset").cast_unsigned();
@@ -198,7 +169,7 @@ fn every_append_is_judged_as_kafka_judges_it() {
         let restored = decode(&snapshot).unwrap_or_else(|damage| panic!("case {number}: {damage}"));
         assert_eq!(restored.first_unstable_offset(), producers.first_unstable_offset(), "case {number}");
     }
-    eprintln!("{} cases of Kafka hold", cases.len());
+    say(&format!("{} cases of Kafka hold", cases.len()));
 }
 
 #[test]
@@ -212,7 +183,7 @@ fn every_snapshot_that_kafka_left_is_read_and_written_back_to_the_byte() {
         let producers = decode(&snapshot).unwrap_or_else(|damage| panic!("{}: {damage}", path.display()));
         assert_eq!(encode(&producers), snapshot, "{}", path.display());
     }
-    eprintln!("{} snapshots of Kafka hold", snapshots.len());
+    say(&format!("{} snapshots of Kafka hold", snapshots.len()));
 }
 
 fn collect_snapshots(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -23,9 +23,11 @@ impl Log {
             };
             all.extend(found);
             if complete {
-                break;
+                self.check_lost(from, segment.base_offset())?;
+                return Ok(all);
             }
         }
+        self.check_lost(from, self.marks.end())?;
         Ok(all)
     }
 }

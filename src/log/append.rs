@@ -42,6 +42,11 @@ impl Writer {
     pub(super) fn last_stable(&self, end: u64) -> u64 {
         self.transactions.first_offset().unwrap_or(end)
     }
+
+    /// From there on recovery looks for open transactions.
+    pub(super) fn first_unstable(&self, end: u64) -> u64 {
+        self.transactions.unsettled_from().unwrap_or(end)
+    }
 }
 
 impl Log {

@@ -29,7 +29,7 @@ impl Log {
             state.segment_bytes = active.bytes();
             state.largest = active.largest_timestamp();
             state.durable_end = end;
-            state.first_unstable = self.marks.get().last_stable;
+            state.first_unstable = self.writer.lock().first_unstable(end);
             state.reserved_end = end;
             if state != self.durable_end.state() { self.commit(|noted| *noted = state) } else { Ok(()) }
         })

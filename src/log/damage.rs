@@ -32,9 +32,13 @@ impl fmt::Display for Damage {
 }
 
 impl Log {
-    /// An error if `offset` lies in what is lost.
-    pub(super) fn damage_at(&self, offset: u64) -> Result<()> {
-        match self.damage.iter().find(|damage| damage.offsets.contains(&offset)) {
+    /// An error if `offset` lies in what is lost, or something is lost between it and `until`: for whoever would answer
+    /// with what lies at `until`.
+    pub(super) fn check_lost(&self, offset: u64, until: u64) -> Result<()> {
+        let concerns = |damage: &&Damage| {
+            damage.offsets.end > offset && (damage.offsets.start <= offset || damage.offsets.start < until)
+        };
+        match self.damage.iter().find(concerns) {
             None => Ok(()),
             Some(damage) => Err(Error::Corrupt {
                 path: damage.path.clone(),

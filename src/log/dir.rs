@@ -11,7 +11,7 @@
 
 use super::Log;
 use super::checkpoint::{self, LOG_STARTS, RECOVERY_POINTS};
-use super::durable_end::DURABLE_END;
+use super::durable_end::{DURABLE_END, DurableEndFile};
 use super::manifest::MANIFEST;
 use super::open::Origin;
 use super::recover::Adopted;
@@ -33,6 +33,8 @@ const FORMAT_VERSION: u32 = 1;
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// What Kafka's marker looks like, with the epoch of a broker that never was: so it is known to be ours.
 const OUR_CLEAN_SHUTDOWN: &str = "{\"version\":0,\"brokerEpoch\":-1}";
+/// How Kafka calls a segment that is about to replace others, which may be gone already.
+const SWAP: &str = ".swap";
 const SMALL: usize = 4096;
 
 /// How to open a directory.
@@ -231,30 +233,46 @@ impl LogDir {
     /// Closes all logs in order, so that opening them again reads nothing. Without it nothing acknowledged is lost
     /// either, but the next open reads what was not synced.
     ///
+    /// After a crash the directory counts as closed in order only once all of its logs were opened, and so recovered.
+    ///
     /// # Errors
     /// The first failure; the other logs are closed all the same, and the directory then counts as not closed.
     pub fn close(self) -> Result<()> {
         let closed: Vec<Result<()>> = self.logs.lock().values().map(|log| log.close()).collect();
         closed.into_iter().collect::<Result<()>>()?;
         self.checkpoint()?;
+        if !self.clean && !self.all_were_opened()? {
+            return Ok(());
+        }
         let marker = self.root.join(CLEAN_SHUTDOWN);
         replace_file(self.fs.as_ref(), &marker, OUR_CLEAN_SHUTDOWN.as_bytes()).or_io("write", &marker)
+    }
+
+    fn all_were_opened(&self) -> Result<bool> {
+        let logs = self.logs.lock();
+        Ok(self.partitions()?.iter().all(|partition| logs.contains_key(partition)))
     }
 
     fn home(&self, partition: &TopicPartition) -> Arc<Home> {
         Arc::new(Home { fs: self.fs.clone(), dir: self.root.join(partition.to_string()) })
     }
 
-    /// Where a log comes from. It is none of ours if it has batches and none of our files.
+    /// Where a log comes from. It is none of ours if it has batches and neither of our files; an attempt to take it over
+    /// that a crash cut short may have left one that says nothing.
     fn origin(&self, partition: &TopicPartition, home: &Home) -> Result<Origin> {
         let entries = self.fs.list(&home.dir).or_io("list", &home.dir)?;
-        let ours = entries.iter().any(|entry| entry.name == DURABLE_END || entry.name == MANIFEST);
+        let ours = entries.iter().any(|entry| entry.name == MANIFEST)
+            || DurableEndFile::open(&home.fs, &home.dir)?.is_some();
         if ours || !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
             return Ok(if ours && self.clean { Origin::ClosedInOrder } else { Origin::Unknown });
         }
-        let noted = self.recovery_points.get(partition).copied().unwrap_or(0);
+        if let Some(swap) = entries.iter().find(|entry| entry.name.ends_with(SWAP)) {
+            let found = format!("a crash of Kafka left {:?} in the middle of a compaction", swap.name);
+            return Err(Error::NotOurs { path: home.dir.clone(), found });
+        }
         Ok(Origin::Adopted(Adopted {
-            recovery_point: if self.clean { u64::MAX } else { noted },
+            clean: self.clean,
+            recovery_point: self.recovery_points.get(partition).copied().unwrap_or(0),
             start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
         }))
     }

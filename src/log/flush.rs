@@ -126,7 +126,7 @@ impl Log {
         let active = writer.active.segment().clone();
         Work {
             end,
-            first_unstable: writer.last_stable(end),
+            first_unstable: writer.first_unstable(end),
             closed: std::mem::take(&mut writer.unsynced),
             active_bytes: active.bytes(),
             largest: active.largest_timestamp(),

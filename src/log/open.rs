@@ -47,6 +47,7 @@ impl Log {
         survey.set_aside_removed();
         let state = survey.durable_state();
         let recovery = Recovery::run(&home, &survey, state, adopted, config.index_interval_bytes)?;
+        survey.contents.epochs = recovery.epochs.clone();
         let (segments, tails) = (recovery.segments.clone(), recovery.tails.clone());
         let opening = Opening {
             transactions: recovery.transactions.clone(),
@@ -105,8 +106,11 @@ impl Opening<'_> {
         self.sync_notes()?;
         self.carry_out_repairs()?;
         self.sync_tails()?;
-        let mut manifest = self.manifest()?;
         let next = self.next_offset();
+        if self.adopted.is_some() {
+            self.claim(next)?;
+        }
+        let mut manifest = self.manifest()?;
         let interrupted = next > self.found_end || !self.ends_open();
         if interrupted {
             self.begin_at(next, &mut manifest)?;
@@ -124,7 +128,11 @@ impl Opening<'_> {
         let fs = &self.home.fs;
         let durable_end = match self.survey.durable_end.take() {
             Some(file) => file,
-            None => DurableEndFile::unwritten(fs, &self.home.dir, self.state),
+            None => {
+                let adopted_start = self.adopted.map_or(0, |adopted| adopted.start_offset);
+                let start_offset = self.state.start_offset.max(adopted_start);
+                DurableEndFile::unwritten(fs, &self.home.dir, DurableEnd { start_offset, ..self.state })
+            }
         };
         let manifest = match self.survey.manifest.take() {
             Some(manifest) => manifest,
@@ -258,6 +266,16 @@ impl Opening<'_> {
         Ok(())
     }
 
+    /// Makes a log of Kafka's ours: from the moment that this is durable it is not taken over again. What Kafka knew of
+    /// it must be in there, for nobody looks at that any more; what the manifest would say can be read from the batches.
+    fn claim(&mut self, next: u64) -> Result<()> {
+        let Home { fs, dir } = self.home.as_ref();
+        checkpoint::write_epochs(fs.as_ref(), &dir.join(LEADER_EPOCHS), &self.survey.contents.epochs)?;
+        let state = self.state_at(next, true);
+        self.survey.durable_end = Some(DurableEndFile::create(fs, dir, state)?);
+        fs.sync_dir(dir).or_io("sync", dir)
+    }
+
     /// Enters closed segments that were read anew in the manifest.
     fn file_sealed(&self, manifest: &mut Manifest) -> Result<()> {
         let closed =
@@ -269,25 +287,7 @@ impl Opening<'_> {
 
     /// Notes where the log stands now. All that it holds is durable, and nothing is reserved until it is written to.
     fn durable_end(&mut self, next: u64, touched: bool) -> Result<DurableEndFile> {
-        let active = self.segments.last().expect("a segment was begun if there was none");
-        let first = self.segments.first().map_or(next, |first| first.base_offset());
-        let start_offset = match (&self.survey.durable_end, self.adopted) {
-            (Some(file), _) => file.state().start_offset,
-            (None, Some(adopted)) => adopted.start_offset.max(first),
-            (None, None) => first,
-        };
-        let sums = if touched { active.file_indexes_for_note() } else { active.filed_sums() };
-        let state = DurableEnd {
-            start_offset,
-            durable_end: next,
-            reserved_end: next,
-            first_unstable: self.transactions.first_offset().unwrap_or(next),
-            segment_base: active.base_offset(),
-            segment_bytes: active.bytes(),
-            largest: active.largest_timestamp(),
-            sums,
-            sync_failed: false,
-        };
+        let state = self.state_at(next, touched);
         match self.survey.durable_end.take() {
             Some(file) => {
                 if touched {
@@ -300,6 +300,31 @@ impl Opening<'_> {
                 self.home.fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;
                 Ok(file)
             }
+        }
+    }
+
+    /// Where the log stands if it goes on at `next`.
+    fn state_at(&self, next: u64, touched: bool) -> DurableEnd {
+        let first = self.segments.first().map_or(next, |first| first.base_offset());
+        let start_offset = match (&self.survey.durable_end, self.adopted) {
+            (Some(file), _) => file.state().start_offset,
+            (None, Some(adopted)) => adopted.start_offset.max(first),
+            (None, None) => first,
+        };
+        let state = DurableEnd {
+            start_offset,
+            first_unstable: self.transactions.unsettled_from().unwrap_or(next),
+            ..DurableEnd::starting_at(next)
+        };
+        match self.segments.last() {
+            Some(active) if self.ends_open() => DurableEnd {
+                segment_base: active.base_offset(),
+                segment_bytes: active.bytes(),
+                largest: active.largest_timestamp(),
+                sums: if touched { active.file_indexes_for_note() } else { active.filed_sums() },
+                ..state
+            },
+            _ => state,
         }
     }
 

@@ -9,7 +9,7 @@ use super::order::{self, Expected};
 use super::segments::SegmentList;
 use super::walk::{WHOLE_BATCH, Walk};
 use crate::error::{Error, Result};
-use crate::record::{Batch, BatchHeader};
+use crate::record::{Batch, BatchHeader, Invalid};
 use crate::segment::Segment;
 use bytes::Bytes;
 use std::sync::{Arc, Weak};
@@ -90,6 +90,23 @@ impl Chunk {
         &self.bytes
     }
 
+    /// The error for a batch whose checksum holds and whose records cannot be read all the same: whoever wrote it wrote
+    /// it wrong. It begins `at` bytes into the chunk.
+    pub(super) fn unreadable(&self, at: usize, header: &BatchHeader, invalid: Invalid) -> Error {
+        let (Some((segment, position, _)), false) =
+            (&self.from, matches!(invalid, Invalid::CodecMissing { .. }))
+        else {
+            return invalid.into();
+        };
+        Error::Corrupt {
+            path: segment.log_path().to_owned(),
+            position: position + at as u64,
+            expected: "records as the header of their batch describes them".into(),
+            found: invalid.to_string(),
+            offsets: header.base_offset..header.next_offset(),
+        }
+    }
+
     /// Whether there is no batch.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -152,14 +169,15 @@ impl Log {
             if offset >= until || segment.base_offset() >= until {
                 break;
             }
-            self.damage_at(offset)?;
+            self.check_lost(offset, segment.base_offset())?;
             let end = segment.end_offset().unwrap_or(end);
             if let Some(chunk) = self.read_segment(segment, offset, from.hint_for(segment), limit, end)? {
                 return Ok(chunk);
             }
+            self.check_lost(offset, end.min(until))?;
             offset = offset.max(end).min(until);
         }
-        self.damage_at(offset)?;
+        self.check_lost(offset, until)?;
         Ok(Chunk::empty(offset.max(until)))
     }
 
@@ -222,7 +240,7 @@ pub(super) fn corrupt(
     expected: String,
     found: String,
 ) -> Error {
-    let next = match super::walk::next_whole_batch(segment, position, offset) {
+    let next = match super::walk::next_whole_batch(segment, position, offset..end) {
         Ok(next) => next.map(|(_, base_offset)| base_offset),
         Err(error) => return error,
     };

@@ -11,16 +11,20 @@ use super::order::{self, Expected};
 use super::survey::Survey;
 use crate::error::{OrIo, Result};
 use crate::io::File;
-use crate::record::{Batch, Invalid};
+use crate::record::{Batch, BatchHeader, Invalid};
 use crate::segment::recover::{Decision, Found, Place, Zone, judge};
-use crate::segment::{FileKind, Home, LiveIndexes, OpenTransactions, Scanner, SealedFacts, Segment, Step};
-use std::ops::Range;
+use crate::segment::{
+    Durable, FileKind, Home, LiveIndexes, OffsetEntry, OpenTransactions, Scanner, SealedFacts, Segment, Step,
+};
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// How a log that Kafka wrote is taken over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Adopted {
-    /// Below this offset all was synced, as Kafka's checkpoint or its clean shutdown says.
+    /// Whether Kafka closed it in order: then all of it was synced.
+    pub(super) clean: bool,
+    /// Below this offset all was synced in any case, as Kafka's checkpoint says.
     pub(super) recovery_point: u64,
     /// Where the log begins, as Kafka's checkpoint says.
     pub(super) start_offset: u64,
@@ -39,7 +43,7 @@ pub(super) enum Repair {
 #[derive(Debug)]
 pub(super) struct Recovery<'a> {
     home: &'a Arc<Home>,
-    epochs: &'a LeaderEpochs,
+    pub(super) epochs: LeaderEpochs,
     state: DurableEnd,
     adopted: Option<Adopted>,
     index_interval: u32,
@@ -61,12 +65,12 @@ impl<'a> Recovery<'a> {
     /// Goes through all segments.
     pub(super) fn run(
         home: &'a Arc<Home>,
-        survey: &'a Survey,
+        survey: &Survey,
         state: DurableEnd,
         adopted: Option<Adopted>,
         index_interval: u32,
     ) -> Result<Self> {
-        let epochs = &survey.contents.epochs;
+        let epochs = survey.contents.epochs.clone();
         let start = survey
             .logs
             .keys()
@@ -94,6 +98,9 @@ impl<'a> Recovery<'a> {
             recovery.durable_segment(survey)?;
         }
         recovery.tail(survey)?;
+        if let Some(adopted) = adopted {
+            recovery.settle(adopted);
+        }
         Ok(recovery)
     }
 
@@ -101,7 +108,7 @@ impl<'a> Recovery<'a> {
     fn tail_base(&self, survey: &Survey) -> u64 {
         match self.adopted {
             None => self.state.segment_base,
-            Some(Adopted { recovery_point: u64::MAX, .. }) => u64::MAX,
+            Some(Adopted { clean: true, .. }) => u64::MAX,
             Some(Adopted { recovery_point, .. }) => {
                 survey.logs.range(..=recovery_point).next_back().map_or(0, |(base, _)| *base)
             }
@@ -117,7 +124,7 @@ impl<'a> Recovery<'a> {
         for (index, base) in bases.iter().enumerate() {
             let next_base = bases.get(index + 1).copied();
             match (survey.contents.sealed.get(base), survey.logs.get(base)) {
-                (Some(facts), Some(len)) if *len >= facts.bytes => self.take(*facts, *len),
+                (Some(facts), Some(len)) if *len >= facts.bytes => self.take(*facts, *len)?,
                 (Some(facts), Some(len)) => self.take_short(*facts, *len)?,
                 (Some(facts), None) => {
                     self.lost(*base, "is missing".into(), facts.base_offset..facts.end_offset);
@@ -130,18 +137,27 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// A closed segment that the manifest knows.
-    fn take(&mut self, facts: SealedFacts, len: u64) {
+    /// A closed segment that the manifest knows. What lies behind its end is what a truncation left, and goes; but not
+    /// from a file that is another one's, and perhaps the only copy.
+    fn take(&mut self, facts: SealedFacts, len: u64) -> Result<()> {
+        let segment = Segment::sealed(self.home, facts);
         if len > facts.bytes {
-            self.repairs.push(Repair::Cut(facts.base_offset, facts.bytes));
+            let entry = segment.lookup(facts.end_offset.saturating_sub(1))?;
+            if segment.walk_durable(entry, |_, _| ControlFlow::Continue(()))?.is_ours() {
+                self.repairs.push(Repair::Cut(facts.base_offset, facts.bytes));
+            } else {
+                let found = format!("is another file, of {len} bytes instead of {}", facts.bytes);
+                self.lost(facts.base_offset, found, facts.base_offset..facts.end_offset);
+            }
         }
-        self.segments.push(Arc::new(Segment::sealed(self.home, facts)));
+        self.segments.push(Arc::new(segment));
         self.end = facts.end_offset;
+        Ok(())
     }
 
     /// One whose file is shorter than it was.
     fn take_short(&mut self, facts: SealedFacts, len: u64) -> Result<()> {
-        let segment = Arc::new(self.read_durable(facts.base_offset, len, facts.dense)?);
+        let segment = Arc::new(self.read_durable(facts.base_offset, len, facts.dense, facts.end_offset)?);
         let found = format!("has {len} bytes instead of {}", facts.bytes);
         self.lost(facts.base_offset, found, self.end..facts.end_offset);
         self.end = facts.end_offset;
@@ -153,8 +169,9 @@ impl<'a> Recovery<'a> {
     /// One that the manifest does not know, though it lies below the durable end: an adopted one, or one whose entry is
     /// lost. It is read in full.
     fn read_unlisted(&mut self, base_offset: u64, len: u64, next_base: Option<u64>) -> Result<()> {
-        let segment = self.read_durable(base_offset, len, false)?;
-        if let Some(next_base) = next_base.or(self.adopted.is_none().then_some(self.state.segment_base)) {
+        let next_base = next_base.or(self.adopted.is_none().then_some(self.state.segment_base));
+        let segment = self.read_durable(base_offset, len, false, next_base.unwrap_or(u64::MAX))?;
+        if let Some(next_base) = next_base {
             self.end = self.end.max(next_base);
             segment.seal(self.end);
         }
@@ -162,35 +179,32 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// Reads a segment all of whose bytes were synced once, steps over damage, and leaves the end behind its last
-    /// batch.
-    fn read_durable(&mut self, base_offset: u64, len: u64, dense: bool) -> Result<Segment> {
+    /// Reads a segment all of whose bytes were synced once, up to `end_offset` at most, steps over damage, and leaves
+    /// the end behind its last batch.
+    fn read_durable(
+        &mut self,
+        base_offset: u64,
+        bytes: u64,
+        dense: bool,
+        end_offset: u64,
+    ) -> Result<Segment> {
         self.replay_transactions()?;
         let mut live = LiveIndexes::new(base_offset);
-        let mut gaps = false;
-        let path = self.home.path(base_offset, FileKind::Log);
         let file = self.open(base_offset)?;
-        let mut scanner = Scanner::new(file.as_ref(), 0, len);
-        let mut end = base_offset;
-        loop {
-            match scanner.step().or_io("read", &path)? {
-                Step::Batch(position, batch) => {
-                    gaps |= batch.header().base_offset != end;
-                    end = batch.header().next_offset();
-                    self.observe(&mut live, position, &batch);
-                }
-                Step::End => break,
-                Step::Invalid(invalid) => {
-                    let row = judge(found(&invalid), Zone::Durable, Place::Followed);
-                    debug_assert_eq!(row.decision, Decision::StepOver);
-                    scanner.skip_damage(end).or_io("read", &path)?;
-                    gaps = true;
-                }
-            }
-        }
+        let durable = Durable { file: file.as_ref(), base_offset, bytes, end_offset, dense };
+        let origin = OffsetEntry { offset: base_offset, position: 0 };
+        let walked = durable.walk(origin, |position, batch| {
+            self.learn_epoch(batch.header());
+            self.observe(&mut live, position, batch);
+            ControlFlow::Continue(())
+        });
+        let walked = walked.or_io("read", &self.home.path(base_offset, FileKind::Log))?;
         self.replayed = self.segments.len() + 1;
-        self.end = end;
-        Ok(Segment::live(self.home, base_offset, len, dense || !gaps, live))
+        self.end = walked.next_offset;
+        if walked.damaged {
+            self.transactions.doubt_from(base_offset);
+        }
+        Ok(Segment::live(self.home, base_offset, bytes, dense || !walked.gaps, live))
     }
 
     /// The segment that holds the durable end, up to there; its tail comes next.
@@ -198,11 +212,14 @@ impl<'a> Recovery<'a> {
         let DurableEnd { segment_base, segment_bytes, durable_end, .. } = self.state;
         match survey.logs.get(&segment_base) {
             _ if segment_bytes == 0 => self.replay_open_transactions(None)?,
-            None => self.lost(segment_base, "is missing".into(), segment_base..durable_end),
+            None => {
+                self.replay_open_transactions(None)?;
+                self.lost(segment_base, "is missing".into(), segment_base..durable_end);
+            }
             Some(len) if *len < segment_bytes => {
                 let row = judge(Found::End, Zone::Durable, Place::Last);
                 debug_assert_eq!(row.decision, Decision::ReadOnly);
-                let segment = self.read_durable(segment_base, *len, true)?;
+                let segment = self.read_durable(segment_base, *len, true, durable_end)?;
                 let what = format!("has {len} bytes, and {segment_bytes} of them were synced");
                 self.lost(segment_base, what, self.end..durable_end);
                 segment.seal(durable_end);
@@ -210,6 +227,7 @@ impl<'a> Recovery<'a> {
             }
             Some(_) => self.resumed = Some(self.resume()?),
         }
+        self.transactions.settle_before(self.state.first_unstable);
         self.end = self.end.max(durable_end);
         Ok(())
     }
@@ -217,36 +235,62 @@ impl<'a> Recovery<'a> {
     /// The indexes of the segment that holds the durable end, as they were there; read anew if their files are not
     /// what they should be.
     fn resume(&mut self) -> Result<LiveIndexes> {
-        let DurableEnd { segment_base, segment_bytes, largest, sums, .. } = self.state;
+        let DurableEnd { segment_base, segment_bytes, durable_end, largest, sums, .. } = self.state;
         match LiveIndexes::read(self.home, segment_base, sums, largest, segment_bytes)? {
             Some(live) => {
-                self.replay_open_transactions(Some(live.position_near(self.state.first_unstable)))?;
+                self.replay_open_transactions(Some(live.lookup(self.state.first_unstable)))?;
                 Ok(live)
             }
-            None => Ok(self.read_durable(segment_base, segment_bytes, true)?.into_live()),
+            None => Ok(self.read_durable(segment_base, segment_bytes, true, durable_end)?.into_live()),
         }
     }
 
     /// Finds the transactions that are open at the durable end: they began at or behind the first unstable offset.
-    /// `position` is where that is in the segment of the durable end, if it has batches.
-    fn replay_open_transactions(&mut self, position: Option<u64>) -> Result<()> {
-        let from = self.state.first_unstable;
-        self.transactions = OpenTransactions::default();
-        if from >= self.state.durable_end {
-            return Ok(());
+    /// `entry` is where that is in the segment of the durable end, if it has batches.
+    fn replay_open_transactions(&mut self, entry: Option<OffsetEntry>) -> Result<()> {
+        let DurableEnd { segment_base, durable_end, first_unstable, .. } = self.state;
+        let (mut open, mut damaged) = (OpenTransactions::default(), false);
+        let mut observe = |_: u64, batch: &Batch<'_>| {
+            if batch.header().base_offset >= first_unstable {
+                open.observe(batch);
+            }
+            ControlFlow::Continue(())
+        };
+        if first_unstable < durable_end {
+            let ends_behind =
+                |segment: &&Arc<Segment>| segment.end_offset().is_some_and(|end| end > first_unstable);
+            for segment in self.segments.iter().filter(ends_behind) {
+                damaged |= segment.walk_durable(segment.lookup(first_unstable)?, &mut observe)?.damaged;
+            }
+            if let Some(entry) = entry {
+                let path = self.home.path(segment_base, FileKind::Log);
+                let file = self.open(segment_base)?;
+                damaged |=
+                    self.durable_part(file.as_ref()).walk(entry, observe).or_io("read", &path)?.damaged;
+            }
         }
-        for segment in
-            self.segments.iter().filter(|segment| segment.end_offset().is_some_and(|end| end > from))
-        {
-            let position = segment.lookup(from)?.position;
-            let mut scanner = segment.scan(position.into())?;
-            observe_from(&mut scanner, from, &mut self.transactions).or_io("read", segment.log_path())?;
+        if damaged {
+            open.doubt_from(first_unstable);
         }
-        let Some(position) = position else { return Ok(()) };
+        self.transactions = open;
+        Ok(())
+    }
+
+    /// What is durable of the segment that holds the durable end.
+    fn durable_part<'f>(&self, file: &'f dyn File) -> Durable<'f> {
+        let DurableEnd { segment_base, segment_bytes, durable_end, .. } = self.state;
+        let (base_offset, bytes, end_offset) = (segment_base, segment_bytes, durable_end);
+        Durable { file, base_offset, bytes, end_offset, dense: true }
+    }
+
+    /// Whether the durable end is a place in this file where a batch ends. If not, the file is another one's, and its
+    /// end is no torn tail.
+    fn durable_part_is_ours(&self, live: &LiveIndexes) -> Result<bool> {
+        let entry = live.lookup(self.state.durable_end.saturating_sub(1));
         let file = self.open(self.state.segment_base)?;
-        let mut scanner = Scanner::new(file.as_ref(), position, self.state.segment_bytes);
+        let walked = self.durable_part(file.as_ref()).walk(entry, |_, _| ControlFlow::Continue(()));
         let path = self.home.path(self.state.segment_base, FileKind::Log);
-        observe_from(&mut scanner, from, &mut self.transactions).or_io("read", &path)
+        Ok(walked.or_io("read", &path)?.is_ours())
     }
 
     /// Everything behind the durable end.
@@ -275,16 +319,27 @@ impl<'a> Recovery<'a> {
         let position = if resumed.is_some() { self.state.segment_bytes } else { 0 };
         let mut live = resumed.unwrap_or_else(|| LiveIndexes::new(base_offset));
         if position == 0 {
+            if self.adopted.is_some() {
+                // Whether what is missing before it is a gap or damage, a reader finds out.
+                self.end = self.end.max(base_offset);
+            }
             self.seal_last();
             self.end = self.end.max(base_offset);
         }
         let (found, valid, dense) = self.walk_tail(base_offset, position, len, &mut live)?;
+        let decision = judge(found, Zone::Tail, place).decision;
+        if position > 0 && decision.cuts() && !self.durable_part_is_ours(&live)? {
+            let what = format!("does not hold the {position} bytes that were synced");
+            self.lost(base_offset, what, base_offset..self.state.durable_end);
+            self.segments.push(Arc::new(Segment::live(self.home, base_offset, valid, dense, live)));
+            return Ok(true);
+        }
         let segment = Arc::new(Segment::live(self.home, base_offset, valid, dense, live));
         if valid > position {
             self.tails.push((segment.clone(), position));
         }
         self.segments.push(segment);
-        Ok(self.decide(judge(found, Zone::Tail, place).decision, base_offset, valid))
+        Ok(self.decide(decision, base_offset, valid))
     }
 
     /// Takes the batches from `position` on as long as they continue the log: what was met then, how many bytes are
@@ -303,19 +358,63 @@ impl<'a> Recovery<'a> {
         loop {
             match scanner.step().or_io("read", &path)? {
                 Step::End => return Ok((Found::End, scanner.position(), dense)),
-                Step::Invalid(invalid) => return Ok((found(&invalid), scanner.position(), dense)),
+                Step::Invalid(invalid) => {
+                    if !self.steps_over(found(&invalid)) {
+                        return Ok((found(&invalid), scanner.position(), dense));
+                    }
+                    scanner.skip_damage(self.end..u64::MAX).or_io("read", &path)?;
+                    dense = false;
+                }
                 Step::Batch(at, batch) => {
                     let header = batch.header();
-                    if order::check(header, Expected::Base(self.end), self.adopted.is_none(), self.epochs)
-                        .is_err()
-                    {
-                        return Ok((Found::OutOfOrder, at, dense));
+                    self.learn_epoch(header);
+                    let exact = self.adopted.is_none();
+                    let disorder = order::check(header, Expected::Base(self.end), exact, &self.epochs);
+                    if disorder.is_err() || header.last_offset() - base > i32::MAX as u64 {
+                        if !self.steps_over(Found::OutOfOrder) {
+                            return Ok((Found::OutOfOrder, at, dense));
+                        }
+                        dense = false;
+                        continue;
                     }
                     dense &= header.base_offset == self.end;
                     self.end = header.next_offset();
                     self.observe(live, at, &batch);
                 }
             }
+        }
+    }
+
+    /// Whether what was met lies below Kafka's recovery point, though that lies in the middle of a segment.
+    fn steps_over(&self, found: Found) -> bool {
+        let durable = self.adopted.is_some_and(|adopted| self.end < adopted.recovery_point);
+        let zone = if durable { Zone::Durable } else { Zone::Tail };
+        judge(found, zone, Place::Followed).decision == Decision::StepOver
+    }
+
+    /// Kafka's checkpoint of epochs may lag behind its log, or be gone. As in Kafka, a batch of a newer epoch begins it.
+    fn learn_epoch(&mut self, header: &BatchHeader) {
+        let newer = header.leader_epoch > self.epochs.latest().unwrap_or(-1);
+        if self.adopted.is_some() && newer {
+            self.epochs.assign(header.leader_epoch, header.base_offset);
+        }
+    }
+
+    /// Holds what was found against what Kafka knew: what it had synced must be there, and no epoch begins behind the
+    /// end, lest the next batch carry one that is not its own.
+    fn settle(&mut self, adopted: Adopted) {
+        let end = self.end.max(adopted.start_offset);
+        if end < adopted.recovery_point {
+            let base_offset = self.segments.last().map_or(end, |last| last.base_offset());
+            let what =
+                format!("ends before offset {}, below which Kafka had synced all", adopted.recovery_point);
+            self.lost(base_offset, what, end..adopted.recovery_point);
+            self.end = adopted.recovery_point;
+            self.seal_last();
+        }
+        let end = self.end.max(adopted.start_offset);
+        if let Some(&(epoch, _)) = self.epochs.entries().last().filter(|(_, start)| *start > end) {
+            self.epochs.assign(epoch, end);
         }
     }
 
@@ -381,19 +480,4 @@ impl<'a> Recovery<'a> {
 
 fn found(invalid: &Invalid) -> Found {
     if invalid.is_incomplete() { Found::Incomplete } else { Found::Bad }
-}
-
-fn observe_from(scanner: &mut Scanner<'_>, from: u64, open: &mut OpenTransactions) -> std::io::Result<()> {
-    loop {
-        match scanner.step()? {
-            Step::Batch(_, batch) if batch.header().base_offset >= from => {
-                open.observe(&batch);
-            }
-            Step::Batch(..) => {}
-            Step::End => return Ok(()),
-            Step::Invalid(_) => {
-                scanner.skip_damage(from)?;
-            }
-        }
-    }
 }

@@ -40,9 +40,10 @@ impl Survey {
             Some((manifest, contents)) => (Some(manifest), contents),
             None => (None, Contents::default()),
         };
-        if manifest.is_none() || contents.damaged > 0 {
-            contents.epochs = known_epochs(home, contents.epochs)?;
-        }
+        let whole = manifest.is_some() && contents.damaged == 0;
+        let epochs = known_epochs(home, &contents.epochs, whole)?;
+        contents.damaged += usize::from(epochs != contents.epochs);
+        contents.epochs = epochs;
         Ok(Survey { logs, bases, durable_end, manifest, contents })
     }
 
@@ -80,9 +81,13 @@ impl Survey {
     }
 }
 
-/// Epochs where the manifest cannot be trusted with them: Kafka's own file is the second copy.
-fn known_epochs(home: &Home, from_manifest: LeaderEpochs) -> Result<LeaderEpochs> {
+/// Epochs, of which Kafka's own file is the second copy. It has no checksum, so where the manifest looks whole it only
+/// counts if it goes on where the manifest ends: then that was cut short between two records.
+fn known_epochs(home: &Home, from_manifest: &LeaderEpochs, whole: bool) -> Result<LeaderEpochs> {
     let written_for_kafka = checkpoint::read_epochs(home.fs.as_ref(), &home.dir.join(LEADER_EPOCHS))?;
-    let newer = written_for_kafka.latest() >= from_manifest.latest();
-    Ok(if newer { written_for_kafka } else { from_manifest })
+    let newer = match whole {
+        true => written_for_kafka.entries().starts_with(from_manifest.entries()),
+        false => written_for_kafka.latest() >= from_manifest.latest(),
+    };
+    Ok(if newer { written_for_kafka } else { from_manifest.clone() })
 }

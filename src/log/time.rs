@@ -4,7 +4,7 @@ use super::{Cursor, Log, ReadLimit};
 use crate::error::Result;
 use crate::segment::Segment;
 use crate::types::Timestamp;
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 /// How much of a segment is read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -26,11 +26,13 @@ impl Log {
             }
             let known_older =
                 segment.lookup_time(timestamp)?.map_or(segment.base_offset(), |entry| entry.offset);
-            let found = self.find_record(segment, known_older, |at| at >= timestamp)?;
-            if found.is_some() {
+            let found = self.find_record(segment, known_older, timestamp)?;
+            if let Some((offset, _)) = found {
+                self.check_lost(start, offset)?;
                 return Ok(found);
             }
         }
+        self.check_lost(start, self.marks.end())?;
         Ok(None)
     }
 
@@ -41,47 +43,86 @@ impl Log {
     /// As [`Log::read`].
     pub fn max_timestamp(&self) -> Result<Option<(u64, Timestamp)>> {
         let start = self.marks.start();
+        self.check_lost(start, self.marks.end())?;
         let segments = self.segments.load_full();
-        let mut best: Option<(&Arc<Segment>, Timestamp)> = None;
-        for segment in segments.reaching(start) {
-            match segment.largest_timestamp().map(|largest| largest.timestamp) {
-                Some(largest) if best.is_none_or(|(_, timestamp)| largest > timestamp) => {
-                    best = Some((segment, largest))
-                }
-                _ => {}
+        let mut segments = segments.reaching(start);
+        let mut best = None;
+        if let Some((first, others)) = segments.split_first().filter(|(first, _)| first.base_offset() < start)
+        {
+            // The largest that it knows of may lie before the start.
+            best = self.largest_record(first)?;
+            segments = others;
+        }
+        let mut best_segment = None;
+        let mut largest = best.map(|(_, timestamp)| timestamp);
+        for segment in segments {
+            let timestamp = segment.largest_timestamp().map(|entry| entry.timestamp);
+            if timestamp > largest {
+                (best_segment, largest) = (Some(segment), timestamp);
             }
         }
-        let Some((segment, largest)) = best else { return Ok(None) };
+        let (Some(segment), Some(largest)) = (best_segment, largest) else { return Ok(best) };
         let older = segment.lookup_time(Timestamp::from_millis(largest.as_millis().saturating_sub(1)))?;
         let from = older.map_or(segment.base_offset(), |entry| entry.offset);
-        self.find_record(segment, from, |at| at >= largest)
+        self.find_record(segment, from, largest)
     }
 
-    /// The first record of a segment whose timestamp is wanted, from the batch of offset `from` on.
+    /// The first record of a segment that is not older than `timestamp`, from the batch of offset `from` on.
     fn find_record(
         &self,
-        segment: &Arc<Segment>,
+        segment: &Segment,
         from: u64,
-        wanted: impl Fn(Timestamp) -> bool,
+        timestamp: Timestamp,
     ) -> Result<Option<(u64, Timestamp)>> {
+        let mut found = None;
+        self.visit_records(segment, from, timestamp, |offset, at| {
+            found = Some((offset, at));
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first record with the largest timestamp of a segment.
+    fn largest_record(&self, segment: &Segment) -> Result<Option<(u64, Timestamp)>> {
+        let mut largest: Option<(u64, Timestamp)> = None;
+        let any = Timestamp::from_millis(i64::MIN);
+        self.visit_records(segment, segment.base_offset(), any, |offset, at| {
+            if largest.is_none_or(|(_, timestamp)| at > timestamp) {
+                largest = Some((offset, at));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(largest)
+    }
+
+    /// Goes through the records of a segment that are not older than `timestamp`, from the batch of offset `from` and
+    /// the start of the log on.
+    fn visit_records(
+        &self,
+        segment: &Segment,
+        from: u64,
+        timestamp: Timestamp,
+        mut act: impl FnMut(u64, Timestamp) -> ControlFlow<()>,
+    ) -> Result<()> {
         let end = segment.end_offset().unwrap_or(u64::MAX);
         let start = self.marks.start();
         let mut cursor = Cursor::at(from.max(start));
         while cursor.offset() < end {
             let chunk = self.read(&cursor, ReadLimit::bytes(CHUNK_BYTES).until(end))?;
+            let mut behind = 0;
             for batch in chunk.batches() {
                 let batch = batch?;
-                if !batch.header().max_timestamp.is_some_and(&wanted) {
+                let at = behind;
+                behind += batch.bytes().len();
+                if batch.header().max_timestamp.is_none_or(|largest| largest < timestamp) {
                     continue;
                 }
-                let records = batch.records()?;
-                for record in records.iter() {
-                    let record = record?;
-                    match record.timestamp() {
-                        Some(at) if record.offset() >= start && wanted(at) => {
-                            return Ok(Some((record.offset(), at)));
-                        }
-                        _ => {}
+                let unreadable = |invalid| chunk.unreadable(at, batch.header(), invalid);
+                for record in batch.records().map_err(unreadable)?.iter() {
+                    let record = record.map_err(unreadable)?;
+                    let wanted = record.timestamp().filter(|at| record.offset() >= start && *at >= timestamp);
+                    if wanted.is_some_and(|at| act(record.offset(), at).is_break()) {
+                        return Ok(());
                     }
                 }
             }
@@ -90,6 +131,6 @@ impl Log {
             }
             cursor = chunk.next().clone();
         }
-        Ok(None)
+        Ok(())
     }
 }

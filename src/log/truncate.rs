@@ -55,7 +55,7 @@ impl Log {
     fn truncate_all_durable(&self, writer: &mut Writer, offset: u64, end: u64) -> Result<()> {
         self.close_everything(writer, end)?;
         let cut = self.plan_cut(writer, offset)?;
-        let first_unstable = [&writer.transactions, &cut.transactions].map(OpenTransactions::first_offset);
+        let first_unstable = [&writer.transactions, &cut.transactions].map(OpenTransactions::unsettled_from);
         let first_unstable = first_unstable.into_iter().flatten().min().unwrap_or(end);
         self.commit(|state| {
             state.durable_end = end;

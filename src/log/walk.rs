@@ -9,8 +9,9 @@ use super::read::corrupt;
 use crate::error::{OrIo, Result};
 use crate::record::layout::HEADER_LEN;
 use crate::record::{BatchHeader, Invalid};
-use crate::segment::{Segment, Step};
+use crate::segment::{Segment, Skipped, Step};
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The least that is read at once: an index entry stands for somewhat more than 4 KiB.
@@ -136,7 +137,7 @@ impl<'a> Walk<'a> {
             _ => (self.position, self.expected),
         };
         let first_lost = first_lost.first_lost(offset);
-        match next_whole_batch(self.segment, position, first_lost)? {
+        match next_whole_batch(self.segment, position, first_lost..self.end)? {
             Some((position, base_offset)) if base_offset <= offset => {
                 self.position = position;
                 self.expected = Expected::Base(base_offset);
@@ -173,15 +174,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The first whole batch behind what begins at `position`, with offsets not below `offset_min`.
+/// The first whole batch behind what begins at `position`, with these offsets.
 pub(super) fn next_whole_batch(
     segment: &Segment,
     position: u64,
-    offset_min: u64,
+    offsets: Range<u64>,
 ) -> Result<Option<(u64, u64)>> {
     let path = segment.log_path();
     let mut scanner = segment.scan(position)?;
-    if !scanner.skip_damage(offset_min).or_io("read", path)? {
+    if scanner.skip_damage(offsets).or_io("read", path)? != Skipped::ToBatch {
         return Ok(None);
     }
     match scanner.step().or_io("read", path)? {

@@ -40,13 +40,16 @@ impl Segment {
     /// What of the indexes is in their files, known and synced.
     pub(crate) fn filed_sums(&self) -> [FileSum; 3] {
         match &*self.indexes.read() {
-            Indexes::Live(live) => [live.offset.filed(), live.time.filed(), live.aborted.filed()],
+            Indexes::Live(live) => {
+                let aborted = live.aborted_lost.unwrap_or(live.aborted.filed());
+                [live.offset.filed(), live.time.filed(), aborted]
+            }
             Indexes::Filed(filed) => filed.facts.sums,
         }
     }
 
     /// Files all of the indexes. An empty one gets an empty file, as in Kafka, but for that of aborted transactions,
-    /// which exists only where it is needed.
+    /// which exists only where it is needed. A lost one stays lost: its file goes on not being what its sum says.
     pub(crate) fn file_indexes(&self) -> Result<[FileSum; 3]> {
         self.file_table(FileKind::OffsetIndex, |live| &mut live.offset)?;
         self.file_table(FileKind::TimeIndex, |live| &mut live.time)?;
@@ -85,15 +88,22 @@ impl Segment {
         of: impl Fn(&mut LiveIndexes) -> &mut Table<E>,
     ) -> Result<()> {
         let (position, bytes, sum) = match &mut *self.indexes.write() {
+            Indexes::Live(live) if kind == FileKind::AbortedIndex && live.aborted_lost.is_some() => {
+                return Ok(());
+            }
             Indexes::Live(live) => of(live).to_file(),
             Indexes::Filed(_) => return Ok(()),
         };
-        if kind == FileKind::AbortedIndex && sum.count == 0 {
-            return Ok(());
-        }
         let path = self.home.path(self.base_offset, kind);
         let fs = &self.home.fs;
         let file = match fs.open(&path) {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && kind == FileKind::AbortedIndex
+                    && sum.count == 0 =>
+            {
+                return Ok(());
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = fs.create(&path).or_io("create", &path)?;
                 fs.sync_dir(&self.home.dir).or_io("sync", &self.home.dir)?;

@@ -45,6 +45,9 @@ pub(crate) struct LiveIndexes {
     pub(super) time: TimeIndex,
     pub(super) aborted: AbortedIndex,
     pub(super) largest: Option<TimeEntry>,
+    /// The sum of an index of aborted transactions that cannot be used any more, until the log as a whole has told what
+    /// was in it. Then `aborted` says nothing.
+    pub(super) aborted_lost: Option<FileSum>,
     unindexed_bytes: u64,
 }
 
@@ -55,6 +58,7 @@ impl LiveIndexes {
             time: TimeIndex::new(base_offset),
             aborted: AbortedIndex::new(base_offset),
             largest: None,
+            aborted_lost: None,
             unindexed_bytes: 0,
         }
     }
@@ -74,12 +78,12 @@ impl LiveIndexes {
         let (Some(offset), Some(time), Some(aborted)) = (offset, time, aborted) else { return Ok(None) };
         let indexed = offset.entries().last().map_or(0, |entry| u64::from(entry.position));
         let unindexed_bytes = bytes.saturating_sub(indexed);
-        Ok(Some(Self { offset, time, aborted, largest, unindexed_bytes }))
+        Ok(Some(Self { offset, time, aborted, largest, aborted_lost: None, unindexed_bytes }))
     }
 
     /// Where to begin to look for `offset`.
-    pub(crate) fn position_near(&self, offset: u64) -> u64 {
-        self.offset.lookup(offset).position.into()
+    pub(crate) fn lookup(&self, offset: u64) -> OffsetEntry {
+        self.offset.lookup(offset)
     }
 
     /// Takes note of the batch that begins at `position`. An entry is added when more than `interval` bytes went by
@@ -271,6 +275,7 @@ impl Segment {
         until: u64,
     ) -> Result<Result<(Vec<AbortedTransaction>, bool), Unusable>> {
         match &*self.indexes.read() {
+            Indexes::Live(live) if live.aborted_lost.is_some() => Ok(Err(Unusable)),
             Indexes::Live(live) => Ok(Ok(live.aborted.collect(from, until))),
             Indexes::Filed(filed) => Ok(filed
                 .aborted(&self.home)?
@@ -286,10 +291,11 @@ impl Segment {
         }
     }
 
-    pub(super) fn aborted_index(&self) -> Result<Result<AbortedIndex, Unusable>> {
+    /// The index of aborted transactions, or its sum if it cannot be used.
+    pub(super) fn aborted_index(&self) -> Result<Result<AbortedIndex, FileSum>> {
         match &*self.indexes.read() {
-            Indexes::Live(live) => Ok(Ok(live.aborted.clone())),
-            Indexes::Filed(filed) => filed.aborted(&self.home),
+            Indexes::Live(live) => Ok(live.aborted_lost.map_or_else(|| Ok(live.aborted.clone()), Err)),
+            Indexes::Filed(filed) => Ok(filed.aborted(&self.home)?.map_err(|_| filed.facts.sums[ABORTED])),
         }
     }
 }

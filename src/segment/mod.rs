@@ -10,6 +10,7 @@
 
 mod aborted_index;
 mod append;
+mod durable;
 mod entries;
 mod files;
 mod filing;
@@ -29,8 +30,9 @@ pub use time_index::{TimeEntry, TimeIndex};
 pub use transactions::OpenTransactions;
 
 pub(crate) use append::{ActiveSegment, AppendFailure};
+pub(crate) use durable::Durable;
 pub(crate) use index::{Indexes, LiveIndexes, SealedFacts};
-pub(crate) use scan::{Scanner, Step};
+pub(crate) use scan::{Scanner, Skipped, Step};
 
 use crate::error::{Error, OrIo, Result};
 use crate::io::{File, Fs, LazyFile};

@@ -52,6 +52,13 @@ pub enum Decision {
     ReadOnly,
 }
 
+impl Decision {
+    /// Whether bytes are given up.
+    pub fn cuts(self) -> bool {
+        matches!(self, Decision::Cut | Decision::CutAndRemoveRest)
+    }
+}
+
 /// One row.
 #[derive(Debug)]
 pub struct Row {

@@ -1,10 +1,11 @@
 //! Walking through a log file batch by batch, every checksum verified: how recovery and the rebuilding of indexes read.
 
 use crate::io::File;
-use crate::record::layout::{HEADER_LEN, MAGIC, MAGIC_V2};
+use crate::record::layout::{HEADER_LEN, LENGTH, LOG_OVERHEAD, MAGIC, MAGIC_V2};
 use crate::record::{Batch, BatchHeader, Invalid};
 use bytes::Bytes;
 use std::io;
+use std::ops::Range;
 
 /// How much is read at once. A batch that is larger is read by itself.
 const BLOCK: usize = 256 << 10;
@@ -18,6 +19,17 @@ pub(crate) enum Step<'a> {
     End,
     /// No batch: what begins at the scanner's position is not one.
     Invalid(Invalid),
+}
+
+/// What lies behind damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Skipped {
+    /// A batch.
+    ToBatch,
+    /// The end, and the damaged batch says so itself.
+    ToEnd,
+    /// Nothing that could be told from noise.
+    Lost,
 }
 
 /// A walk through the bytes `position..end` of a file.
@@ -66,11 +78,23 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Moves behind damage: to the next batch whose checksum holds and whose offsets are at least `offset_min`.
-    /// Says whether there is one; without one it stands at the end.
+    /// Moves behind damage: to the next batch whose checksum holds and whose offsets lie in `offsets`. Without one it
+    /// stands at the end.
     ///
-    /// The length in a damaged header cannot be trusted, so every byte is tried that could be the magic of a header.
-    pub(crate) fn skip_damage(&mut self, offset_min: u64) -> io::Result<bool> {
+    /// Where the length in the damaged header leads to a batch, or to the end, it is believed: what lies between may look
+    /// like a batch, for a value may hold one. Else every byte is tried that could be the magic of a header.
+    pub(crate) fn skip_damage(&mut self, offsets: Range<u64>) -> io::Result<Skipped> {
+        let damaged_at = self.position;
+        if let Some(position) = self.position_behind()? {
+            self.position = position;
+            if position == self.end {
+                return Ok(Skipped::ToEnd);
+            }
+            if self.batch_stands_here(&offsets)? {
+                return Ok(Skipped::ToBatch);
+            }
+            self.position = damaged_at;
+        }
         while self.position < self.end {
             self.position += 1;
             let remaining = (self.end - self.position) as usize;
@@ -84,20 +108,39 @@ impl<'a> Scanner<'a> {
                 None => self.position += candidates.len() as u64 - 1,
                 Some(distance) => {
                     self.position += distance as u64;
-                    if self.batch_stands_here(offset_min)? {
-                        return Ok(true);
+                    if self.batch_stands_here(&offsets)? {
+                        return Ok(Skipped::ToBatch);
                     }
                 }
             }
         }
         self.position = self.end;
-        Ok(false)
+        Ok(Skipped::Lost)
     }
 
-    fn batch_stands_here(&mut self, offset_min: u64) -> io::Result<bool> {
+    /// The position behind what begins here, if the length that stands here is one.
+    fn position_behind(&mut self) -> io::Result<Option<u64>> {
+        let remaining = self.end.saturating_sub(self.position);
+        if remaining < HEADER_LEN as u64 {
+            return Ok(None);
+        }
+        self.fill(HEADER_LEN)?;
+        let length = self.ahead()[LENGTH..].first_chunk().map(|length| i32::from_be_bytes(*length));
+        let size =
+            length.and_then(|length| u64::try_from(length).ok()).map(|length| length + LOG_OVERHEAD as u64);
+        Ok(size
+            .filter(|size| (HEADER_LEN as u64..=remaining).contains(size))
+            .map(|size| self.position + size))
+    }
+
+    fn batch_stands_here(&mut self, offsets: &Range<u64>) -> io::Result<bool> {
         let at = self.position;
-        let stands =
-            matches!(self.step()?, Step::Batch(_, batch) if batch.header().base_offset >= offset_min);
+        let stands = match self.step()? {
+            Step::Batch(_, batch) => {
+                offsets.start <= batch.header().base_offset && batch.header().last_offset() < offsets.end
+            }
+            Step::End | Step::Invalid(_) => false,
+        };
         self.position = at;
         Ok(stands)
     }
@@ -109,7 +152,7 @@ impl<'a> Scanner<'a> {
     /// Makes sure that the next `len` bytes are in the buffer; the caller has checked that the file has them.
     fn fill(&mut self, len: usize) -> io::Result<()> {
         let have = self.buffer_at + self.buffer.len() as u64;
-        if self.position + len as u64 <= have {
+        if self.buffer_at <= self.position && self.position + len as u64 <= have {
             return Ok(());
         }
         let wanted = len.max(BLOCK).min((self.end - self.position) as usize);

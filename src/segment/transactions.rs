@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenTransactions {
     first_offsets: BTreeMap<i64, u64>,
+    /// Damage was met: it may hide a transaction that began here or later.
+    uncertain_from: Option<u64>,
 }
 
 impl OpenTransactions {
@@ -40,6 +42,23 @@ impl OpenTransactions {
     /// The first offset of the oldest open transaction: nothing from there on is decided yet.
     pub fn first_offset(&self) -> Option<u64> {
         self.first_offsets.values().copied().min()
+    }
+
+    /// Where to look for open transactions again: the first offset of the oldest, or where damage may hide an older one.
+    /// Its records cannot be read, so nobody waits for it; but the file may be restored.
+    pub(crate) fn unsettled_from(&self) -> Option<u64> {
+        self.first_offset().into_iter().chain(self.uncertain_from).min()
+    }
+
+    /// Remembers that damage may hide a transaction that began at `offset` or later.
+    pub(crate) fn doubt_from(&mut self, offset: u64) {
+        self.uncertain_from = Some(self.uncertain_from.map_or(offset, |before| before.min(offset)));
+    }
+
+    /// Drops what began before `offset`, where it is known that nothing before it is open.
+    pub(crate) fn settle_before(&mut self, offset: u64) {
+        self.first_offsets.retain(|_, first_offset| *first_offset >= offset);
+        self.uncertain_from = self.uncertain_from.map(|before| before.max(offset));
     }
 
     fn end(&mut self, producer_id: i64, last_offset: u64) -> Option<AbortedTransaction> {

@@ -12,9 +12,11 @@ use std::sync::{Arc, Weak};
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
+    // Looked up by path only, so its order is never seen.
     names: Mutex<HashMap<PathBuf, Name>>,
     /// Lost writes that nobody was told of before the last handle was dropped: the next who opens the file inherits
     /// them, as the kernel does it with errors of writing back.
+    // Looked up by path only, so its order is never seen.
     losses: Mutex<HashMap<PathBuf, io::ErrorKind>>,
 }
 

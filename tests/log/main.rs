@@ -1,0 +1,17 @@
+//! What a log promises in fair weather: what was appended is read back, in order, from anywhere, across segments,
+//! reopenings and truncations, beside a writer, and in thousands of partitions at once.
+
+#[path = "../common/batches.rs"]
+mod batches;
+mod concurrent_tests;
+mod dir_tests;
+mod read_tests;
+#[path = "../common/reading.rs"]
+mod reading;
+mod reopen_tests;
+mod roll_tests;
+mod time_tests;
+mod transaction_tests;
+mod truncate_tests;
+mod watched;
+mod world;

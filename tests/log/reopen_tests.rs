@@ -1,0 +1,105 @@
+//! What is there after a log was closed and opened, or dropped and opened.
+
+use crate::batches::{Spec, append_bytes};
+use crate::reading::read_on;
+use crate::watched::WatchedFs;
+use crate::world::{World, open_dir, partition, small};
+use brooklet::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[test]
+fn a_log_that_was_closed_goes_on_where_it_stopped() {
+    let mut world = World::new(small());
+    for round in 1..6 {
+        world.append_batches(7);
+        let (marks, epoch) = (world.log.watermarks(), world.log.leader_epoch());
+        let bases = world.log.segment_base_offsets();
+        world = world.reopened();
+        assert_eq!(
+            (world.log.watermarks().end, world.log.leader_epoch()),
+            (marks.end, epoch),
+            "round {round}"
+        );
+        assert_eq!(world.log.watermarks().durable_end, marks.end);
+        assert_eq!(world.log.segment_base_offsets(), bases);
+    }
+    assert_eq!(
+        read_on(&world.log, 0, 200).expect("nothing is damaged").offsets(),
+        (0..65).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_log_that_was_dropped_keeps_all_and_goes_on_behind_it_in_a_new_epoch() {
+    let mut world = World::new(small());
+    let mut kept = Vec::new();
+    for round in 1..6 {
+        world.append_batches(7);
+        let before = world.log.watermarks();
+        kept = read_on(&world.log, 0, 300).expect("nothing is damaged").seen;
+        world = world.crashed();
+        assert!(world.log.watermarks().end >= before.end);
+        assert_eq!(world.log.leader_epoch(), round);
+        assert_eq!(world.log.epoch_end_offset(round - 1).map(|(epoch, _)| epoch), Some(round - 1));
+        assert_eq!(read_on(&world.log, 0, 300).expect("nothing is damaged").seen, kept, "round {round}");
+    }
+    assert_eq!(kept.len(), 65);
+    assert_eq!(world.log.damage(), []);
+}
+
+#[test]
+fn epochs_end_where_the_next_one_begins() {
+    let world = World::new(small());
+    let first_end = *world.append_batches(5).last().expect("it holds the end");
+    world.log.truncate(first_end - 1).expect("it is in range");
+    world.append_batches(1);
+    let end = world.log.watermarks().end;
+    for world in [world.reopened()] {
+        assert_eq!(world.log.epoch_end_offset(0), Some((0, first_end)));
+        assert_eq!(world.log.epoch_end_offset(1), Some((1, end)));
+        assert_eq!(world.log.leader_epoch(), 1);
+    }
+}
+
+#[test]
+fn appends_after_a_close_are_refused_and_reads_are_not() {
+    for flushed in [false, true] {
+        let World { dir, log, .. } = World::new(small());
+        Spec::plain(1, &["kept"]).append_to(&log);
+        if flushed {
+            log.flush().expect("memory does not fail");
+        }
+        dir.close().expect("memory does not fail");
+        let error = append_bytes(&log, Spec::plain(1, &["late"]).encode()).expect_err("it is closed");
+        assert!(matches!(error, Error::Closed { .. }) && error.is_fatal(), "{error}");
+        assert!(matches!(log.truncate(0), Err(Error::Closed { .. })));
+        assert_eq!(log.watermarks().durable_end, 1);
+        assert_eq!(read_on(&log, 0, 1).expect("nothing is damaged").offsets(), [0]);
+    }
+}
+
+#[test]
+fn after_an_orderly_end_opening_and_closing_reads_no_batch() {
+    let world = World::new(small());
+    world.append_batches(60);
+    let World { fs, clock, dir, log } = world;
+    drop(log);
+    dir.close().expect("memory does not fail");
+
+    let read = Arc::new(AtomicU64::new(0));
+    let counter = read.clone();
+    let fs = WatchedFs::new(fs, move |bytes| drop(counter.fetch_add(bytes as u64, Ordering::Relaxed)));
+    for opened in 0..3 {
+        let dir = open_dir(Arc::new(fs.clone()), &clock).expect("our own directory");
+        let log = dir.open_log(&partition(0), small()).expect("our own log");
+        assert_eq!(log.watermarks().end, 120);
+        drop(log);
+        dir.close().expect("memory does not fail");
+        assert_eq!(read.load(Ordering::Relaxed), 0, "opening number {opened} read batches");
+    }
+    let dir = open_dir(Arc::new(fs.clone()), &clock).expect("our own directory");
+    let log = dir.open_log(&partition(0), small()).expect("our own log");
+    assert_eq!(read_on(&log, 0, 1 << 20).expect("nothing is damaged").seen.len(), 120);
+    assert!(read.load(Ordering::Relaxed) > 0, "the counter counts");
+}
