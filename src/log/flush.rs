@@ -3,6 +3,7 @@
 //! The first who asks does the work, for everything that is in the log by then; those who come meanwhile wait for it
 //! and look whether it covered them. What a sync has covered is told to `durable-end` and only then to the waiters.
 
+use super::append::Writer;
 use super::durable_end::DurableEnd;
 use super::manifest::{Fact, Manifest};
 use super::marks::Mark;
@@ -91,9 +92,11 @@ impl Log {
     }
 
     fn check_flushable(&self, until: u64) -> Result<()> {
-        let path = self.path().to_owned();
         match self.refusal.get() {
-            Some(Refusal::Poisoned(cause)) => Err(Error::Indeterminate { path, until, cause: cause.clone() }),
+            Some(Refusal::Poisoned(cause)) => {
+                let path = self.path().to_owned();
+                Err(Error::Indeterminate { path, until, cause: cause.clone() })
+            }
             Some(Refusal::ReadOnly(_)) => self.check_writable(),
             _ if until > self.marks.end() => {
                 let why = format!(
@@ -107,21 +110,31 @@ impl Log {
     }
 
     fn flush_now(&self) -> Result<()> {
-        let work = self.work();
-        self.sync_work(&work).map_err(|error| self.poison(error.to_string()))?;
-        let filed = self.file_closed(&work.closed);
-        let rolled = !work.closed.is_empty();
-        if let Err(error) = filed {
-            self.unpoisoned(error)?;
-            self.writer.lock().unsynced.splice(0..0, work.closed.iter().cloned());
-        }
-        self.note_durable(&work, rolled)?;
-        self.marks.set(Mark::DurableEnd, work.end);
+        let work = self.work(&mut self.writer.lock());
+        let unfiled = self.make_durable(work)?;
+        self.writer.lock().unsynced.splice(0..0, unfiled);
         Ok(())
     }
 
-    fn work(&self) -> Work {
-        let mut writer = self.writer.lock();
+    /// As a flush, with the write lock in hand: behind it there is nothing that is not durable.
+    pub(super) fn flush_holding(&self, writer: &mut Writer) -> Result<()> {
+        let work = self.work(writer);
+        writer.unsynced = self.make_durable(work)?;
+        Ok(())
+    }
+
+    /// Does the work, and hands back the closed segments that could not be filed.
+    fn make_durable(&self, work: Work) -> Result<Vec<Arc<Segment>>> {
+        self.sync_work(&work).map_err(|error| self.poison(error.to_string()))?;
+        let filed = self.file_closed(&work.closed);
+        let is_filed = filed.is_ok();
+        filed.or_else(|error| self.unpoisoned(error))?;
+        self.note_durable(&work, !work.closed.is_empty())?;
+        self.marks.set(Mark::DurableEnd, work.end);
+        Ok(if is_filed { Vec::new() } else { work.closed })
+    }
+
+    fn work(&self, writer: &mut Writer) -> Work {
         let end = self.marks.end();
         let active = writer.active.segment().clone();
         Work {

@@ -145,12 +145,12 @@ impl Log {
     }
 
     fn check_writable(&self) -> Result<()> {
+        let Some(refusal) = self.refusal.get() else { return Ok(()) };
         let path = self.path().to_owned();
-        match self.refusal.get() {
-            None => Ok(()),
-            Some(Refusal::Poisoned(cause)) => Err(Error::Poisoned { path, cause: cause.clone() }),
-            Some(Refusal::ReadOnly(lost)) => Err(Error::ReadOnly { path, lost: lost.clone() }),
-            Some(Refusal::Closed) => Err(Error::Closed { path }),
-        }
+        Err(match refusal.clone() {
+            Refusal::Poisoned(cause) => Error::Poisoned { path, cause },
+            Refusal::ReadOnly(lost) => Error::ReadOnly { path, lost },
+            Refusal::Closed => Error::Closed { path },
+        })
     }
 }

@@ -195,7 +195,7 @@ impl Log {
             Some(position) => {
                 Walk::new(segment, &epochs, position, Expected::Base(offset), bytes_max, end_offset)
             }
-            None => Walk::by_index(segment, &epochs, offset, bytes_max, end_offset)?,
+            None => Walk::by_index(segment, &epochs, offset, end_offset)?,
         };
         let Some(first) = walk.find(offset)?.filter(|first| first.base_offset < until) else {
             return Ok(None);

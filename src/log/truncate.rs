@@ -26,30 +26,26 @@ impl Log {
     /// Removes every batch that has an offset at or above `offset`. Whole batches go, as in Kafka; the next record gets
     /// the offset that it would have got without this.
     ///
-    /// Durable when it returns. A crash leaves the log truncated or not, never in between.
+    /// Durable when it returns. A crash leaves the log truncated or not, never in between. It reads what is kept of the
+    /// log once, to know which transactions are open then, and appends wait for it: it is not for every day.
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] if the log does not hold `offset`.
     pub fn truncate(&self, offset: u64) -> Result<()> {
-        loop {
-            self.flush()?;
-            let done = self.without_flushes(|| {
-                let mut writer = self.writer.lock();
-                self.check_writable()?;
-                let (start, end) = (self.marks.start(), self.marks.end());
-                if offset < start || offset > end {
-                    return Err(Error::OffsetOutOfRange { requested: offset, start, end });
-                }
-                let nothing_new = self.marks.durable_end() == end;
-                if nothing_new && offset < end {
-                    self.truncate_all_durable(&mut writer, offset, end)?;
-                }
-                Ok(nothing_new)
-            })?;
-            if done {
+        self.flush()?;
+        self.without_flushes(|| {
+            let mut writer = self.writer.lock();
+            self.check_writable()?;
+            let (start, end) = (self.marks.start(), self.marks.end());
+            if offset < start || offset > end {
+                return Err(Error::OffsetOutOfRange { requested: offset, start, end });
+            }
+            if offset == end {
                 return Ok(());
             }
-        }
+            self.flush_holding(&mut writer)?;
+            self.truncate_all_durable(&mut writer, offset, end)
+        })
     }
 
     fn truncate_all_durable(&self, writer: &mut Writer, offset: u64, end: u64) -> Result<()> {

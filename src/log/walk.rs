@@ -50,12 +50,12 @@ impl<'a> Walk<'a> {
         Self { segment, epochs, position, expected, end, previous: None, read_len, buffer, buffer_at }
     }
 
-    /// A walk that begins where the index says that `offset` is not far.
+    /// A walk that begins where the index says that `offset` is not far. It reads little at a time: what it passes on its
+    /// way nobody has asked for.
     pub(crate) fn by_index(
         segment: &'a Arc<Segment>,
         epochs: &'a LeaderEpochs,
         offset: u64,
-        read_len: usize,
         end: u64,
     ) -> Result<Self> {
         let entry = segment.lookup(offset)?;
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
             0 => Expected::Base(segment.base_offset()),
             _ => Expected::Last(entry.offset),
         };
-        Ok(Self::new(segment, epochs, entry.position.into(), expected, read_len, end))
+        Ok(Self::new(segment, epochs, entry.position.into(), expected, READ_MIN, end))
     }
 
     pub(crate) fn position(&self) -> u64 {

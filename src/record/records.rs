@@ -222,7 +222,7 @@ impl<'a> RecordsIter<'a> {
 
     /// Offsets grow, with gaps where compaction took something out, and stay inside what the header promises.
     #[inline(always)]
-    fn check_offset_delta(&mut self, delta: i32) -> Result<u32, Fault> {
+    fn check_offset_delta(&mut self, delta: i64) -> Result<u32, Fault> {
         let delta = u32::try_from(delta).map_err(|_| Fault::OffsetOrder)?;
         if delta < self.next_offset_delta {
             return Err(Fault::OffsetOrder);
@@ -342,11 +342,12 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// A 32-bit number, widened: a narrow one would share a register with the fault, to be packed and unpacked each time.
     #[inline(always)]
-    fn varint(&mut self) -> Result<i32, Fault> {
+    fn varint(&mut self) -> Result<i64, Fault> {
         let (value, len) = decode_varint(self.rest)?;
         self.rest = &self.rest[len..];
-        Ok(value)
+        Ok(value.into())
     }
 
     #[inline(always)]
@@ -377,7 +378,7 @@ impl<'a> Cursor<'a> {
 ///
 /// Each header takes two bytes or more: a count that cannot be true is refused before anything is read for it.
 #[inline(never)]
-fn skip_headers(bytes: &[u8], count: i32) -> Result<&[u8], Fault> {
+fn skip_headers(bytes: &[u8], count: i64) -> Result<&[u8], Fault> {
     match usize::try_from(count) {
         Ok(count) if count <= bytes.len() => {
             let mut cursor = Cursor { rest: bytes };

@@ -7,12 +7,15 @@ use brooklet::segment::{AbortedTransaction, FileName};
 use brooklet::{Error, Result, Timestamp};
 use std::ops::Range;
 
+/// A record, or the offsets that are said to be lost.
+pub(crate) type Found = Result<Option<Seen>, Range<u64>>;
+
 /// All that a log answers.
 #[derive(Debug)]
 pub(crate) struct Answers {
     pub(crate) reading: Reading,
     /// The first record at or behind each offset; or the offsets that are said to be lost there.
-    pub(crate) seeks: Vec<(u64, Result<Option<Seen>, Range<u64>>)>,
+    pub(crate) seeks: Vec<(u64, Found)>,
     pub(crate) times: Vec<Result<Option<(u64, Timestamp)>, String>>,
     pub(crate) aborted: Vec<Result<Vec<AbortedTransaction>, String>>,
     pub(crate) last_stable: u64,
@@ -38,7 +41,7 @@ pub(crate) enum Refused {
     /// It did not open.
     Open(Error),
     /// It did something that no log may do.
-    Answer(String),
+    Answer(#[expect(dead_code, reason = "it is seen in failures, through Debug")] String),
 }
 
 fn ask_log(log: &Log, seeks: &[u64], chunk_bytes: usize) -> Result<Answers, String> {

@@ -116,8 +116,11 @@ fn a_flipped_bit_costs_one_batch_and_not_the_rest_of_the_log() {
     }
 }
 
+/// What somebody does to the bytes of a file.
+type Shorten = Box<dyn Fn(&mut Vec<u8>)>;
+
 /// Ways to make the log end too early.
-fn shortenings(case: &Case) -> Vec<(&'static str, String, Box<dyn Fn(&mut Vec<u8>)>)> {
+fn shortenings(case: &Case) -> Vec<(&'static str, String, Shorten)> {
     let (last, bytes, _) = case.batches().pop().expect("there are batches");
     let start = bytes.start;
     vec![
@@ -209,7 +212,7 @@ fn a_torn_tail_behind_the_recovery_point_is_cut_though_damage_before_it_is_not()
     let log = case.log(&dir);
     assert_eq!((log.watermarks().end, log.damage()), (new, &[][..]));
     assert_eq!(disk.read(&last).expect("it is there").len(), torn.start);
-    assert_eq!(read_around(&log).1, [stepped_over.clone()]);
+    assert_eq!(read_around(&log).1, vec![stepped_over.clone()]);
 }
 
 #[test]

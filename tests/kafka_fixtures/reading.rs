@@ -101,7 +101,7 @@ struct CommittedFilter {
 
 impl CommittedFilter {
     fn new(mut aborted: Vec<AbortedTransaction>) -> Self {
-        aborted.sort_by(|one, other| other.first_offset.cmp(&one.first_offset));
+        aborted.sort_by_key(|aborted| std::cmp::Reverse(aborted.first_offset));
         Self { ahead: aborted, aborted: BTreeSet::new() }
     }
 

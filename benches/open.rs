@@ -1,0 +1,256 @@
+//! Opening: after a clean close, and after a crash.
+//!
+//! | what | compared with |
+//! |---|---|
+//! | a log of 10, 1,000 and 10,000 segments that was closed in order | itself, with fewer segments; and the bytes read, by kind of file, with the promise that none of a `.log` is read |
+//! | a log with 64 MiB behind its durable end: all of it is read and verified | a plain read of the same file from its beginning to its end, without and with a CRC-32C over all of it |
+//!
+//! All is in the page cache, and what was written is on disk before a round begins, so no sync has to wait for data.
+
+mod counting;
+mod turns;
+
+use brooklet::LogConfig;
+use brooklet::clock::SystemClock;
+use brooklet::io::{Fs, MemFs, OsFs};
+use brooklet::log::{Log, LogDir, LogDirOptions};
+use bytes::Bytes;
+use counting::{CountingFs, files_in, write_files};
+use criterion::{Criterion, Throughput};
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use turns::{Side, compare, elapsed, filled, partition, scratch};
+
+const SEGMENTS: [u64; 3] = [10, 1_000, 10_000];
+const TAIL_BYTES: u64 = 64 << 20;
+
+fn main() {
+    let mut criterion = turns::criterion().sample_size(10);
+    // First, for a file system that has just removed tens of thousands of files takes its time to make a new one.
+    let crashed = Crashed::with_tail(TAIL_BYTES);
+    crashed.bench(&mut criterion);
+    crashed.compare();
+    drop(crashed);
+
+    let closed = SEGMENTS.map(Closed::with_segments);
+    for closed in &closed {
+        closed.bench(&mut criterion);
+    }
+    criterion.final_summary();
+    for closed in &closed {
+        closed.print_bytes_read();
+    }
+    compare_closed(&closed);
+}
+
+fn open(fs: Arc<dyn Fs>, root: &Path, config: LogConfig) -> (LogDir, Arc<Log>) {
+    let clock = Arc::new(SystemClock::new());
+    let dir = LogDir::open_with(fs, clock, root, LogDirOptions::default()).expect("it is ours");
+    let log = dir.open_log(&partition(), config).expect("it is there");
+    (dir, log)
+}
+
+/// A log that was closed in order.
+struct Closed {
+    segments: u64,
+    scratch: TempDir,
+}
+
+impl Closed {
+    fn config() -> LogConfig {
+        LogConfig { segment_bytes: 1024, ..LogConfig::default() }
+    }
+
+    /// Made in memory, where ten thousand segments need no disk to wait for, and copied.
+    fn with_segments(segments: u64) -> Self {
+        let (memory, root) = (Arc::new(MemFs::new()), Path::new("/made"));
+        let clock = Arc::new(SystemClock::new());
+        let dir =
+            LogDir::open_with(memory.clone(), clock, root, LogDirOptions::default()).expect("it is new");
+        let log = dir.create_log(&partition(), Self::config()).expect("there is none yet");
+        let mut builder = filled(5);
+        let mut batch = builder.build().expect("it has records");
+        for _ in 0..segments {
+            log.append(&mut batch).expect("there is room");
+        }
+        assert_eq!(log.segment_base_offsets().len() as u64, segments, "one batch fits into a segment");
+        dir.close().expect("nothing fails in memory");
+
+        let (scratch, disk) = (scratch(), OsFs::new());
+        let log_dir = partition().to_string();
+        write_files(&disk, scratch.path(), &files_in(&*memory, root));
+        disk.create_dir(&scratch.path().join(&log_dir)).expect("it is new");
+        write_files(&disk, &scratch.path().join(&log_dir), &files_in(&*memory, &root.join(&log_dir)));
+        Self { segments, scratch }
+    }
+
+    /// Opens it so many times, and closes it again; only the opening counts.
+    fn open_times(&self, times: u64) -> Duration {
+        let open_and_close = |_| {
+            let mut opened = None;
+            let time =
+                elapsed(|| opened = Some(open(Arc::new(OsFs::new()), self.scratch.path(), Self::config())));
+            let (dir, _log) = opened.expect("it was just opened");
+            dir.close().expect("the disk works");
+            time
+        };
+        (0..times).map(open_and_close).sum()
+    }
+
+    fn bench(&self, criterion: &mut Criterion) {
+        criterion.bench_function(&format!("open, {} segments closed in order", self.segments), |bencher| {
+            bencher.iter_custom(|times| self.open_times(times));
+        });
+    }
+
+    fn print_bytes_read(&self) {
+        let fs = CountingFs::new(true);
+        let (dir, _log) = open(fs.clone(), self.scratch.path(), Self::config());
+        let read = fs.take_bytes_read();
+        dir.close().expect("the disk works");
+        let log_bytes = read.get(".log").copied().unwrap_or(0);
+        let verdict = if log_bytes == 0 { "met" } else { "MISSED" };
+        println!("open, {} segments: {log_bytes} bytes of .log read; goal: 0, {verdict}", self.segments);
+        let others: Vec<_> = read.iter().map(|(kind, bytes)| format!("{kind} {bytes}")).collect();
+        println!("    bytes read by kind of file: {}", others.join(", "));
+    }
+}
+
+fn compare_closed([few, more, many]: &[Closed; 3]) {
+    for (larger, smaller) in [(more, few), (many, more)] {
+        let names = [larger, smaller].map(|closed| format!("{} segments", closed.segments));
+        compare(
+            "open after a clean close",
+            "log",
+            None,
+            Side::new(&names[0], || (larger.open_times(1), 1)),
+            Side::new(&names[1], || (smaller.open_times(1), 1)),
+        );
+    }
+}
+
+/// A log that nobody flushed or closed, and can be brought back to that state again and again.
+struct Crashed {
+    scratch: TempDir,
+    bytes: u64,
+    /// All its files but the one with the batches, which recovery leaves as it is.
+    others: Vec<(String, Bytes)>,
+}
+
+impl Crashed {
+    const BATCHES: &str = "00000000000000000000.log";
+
+    fn with_tail(bytes: u64) -> Self {
+        let scratch = scratch();
+        let dir = LogDir::open(scratch.path()).expect("it is new");
+        let log = dir.create_log(&partition(), LogConfig::default()).expect("there is none yet");
+        let mut builder = filled(100);
+        let mut batch = builder.build().expect("it has records");
+        while log.size_bytes() < bytes {
+            log.append(&mut batch).expect("there is room");
+        }
+        let bytes = log.size_bytes();
+        drop((dir, log));
+        let log_dir = scratch.path().join(partition().to_string());
+        let mut others = files_in(&OsFs::new(), &log_dir);
+        others.retain(|(name, _)| name != Self::BATCHES);
+        Self { scratch, bytes, others }
+    }
+
+    fn log_dir(&self) -> PathBuf {
+        self.scratch.path().join(partition().to_string())
+    }
+
+    fn batches(&self) -> PathBuf {
+        self.log_dir().join(Self::BATCHES)
+    }
+
+    fn restore(&self) {
+        let (disk, log_dir) = (OsFs::new(), self.log_dir());
+        for entry in
+            disk.list(&log_dir).expect("it is there").iter().filter(|entry| entry.name != Self::BATCHES)
+        {
+            disk.remove(&log_dir.join(&entry.name)).expect("it was just listed");
+        }
+        write_files(&disk, &log_dir, &self.others);
+        let batches = disk.open(&self.batches()).expect("recovery removes nothing that is whole");
+        assert_eq!(batches.len().expect("the disk works"), self.bytes, "recovery cuts nothing that is whole");
+        batches.sync().expect("the disk works");
+    }
+
+    /// Opens it once, in kibibytes: a unit of which all can be counted.
+    fn recover(&self, syncs: bool) -> (Duration, u64) {
+        self.restore();
+        let fs = CountingFs::new(syncs);
+        let mut opened = None;
+        let time = elapsed(|| opened = Some(open(fs.clone(), self.scratch.path(), LogConfig::default())));
+        let (_dir, log) = opened.expect("it was just opened");
+        assert_eq!(log.size_bytes(), self.bytes, "nothing of the tail is lost");
+        assert!(fs.take_bytes_read()[".log"] >= self.bytes, "all of it was read");
+        (time, self.bytes >> 10)
+    }
+
+    fn bench(&self, criterion: &mut Criterion) {
+        let mut group = criterion.benchmark_group("open with 64 MiB behind the durable end");
+        group.throughput(Throughput::Bytes(self.bytes));
+        for (name, syncs) in [("with its syncs", true), ("without them", false)] {
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|times| (0..times).map(|_| self.recover(syncs).0).sum());
+            });
+        }
+        group.finish();
+    }
+
+    /// Reads the same file, through one buffer of the size that recovery has.
+    #[expect(clippy::disallowed_methods, reason = "the other side is a plain read, through no door of ours")]
+    fn read_plain(&self, look: impl Fn(&[u8])) -> (Duration, u64) {
+        let mut buffer = vec![0; 256 << 10];
+        let time = elapsed(|| {
+            let mut file = File::open(self.batches()).expect("it is there");
+            loop {
+                match file.read(&mut buffer).expect("the disk works") {
+                    0 => break,
+                    len => look(&buffer[..len]),
+                }
+            }
+        });
+        (time, self.bytes >> 10)
+    }
+
+    fn compare(&self) {
+        let summed = |bytes: &[u8]| {
+            black_box(crc32c::crc32c(bytes));
+        };
+        let untouched = |bytes: &[u8]| {
+            black_box(bytes);
+        };
+        let what = "open with 64 MiB behind the durable end";
+        let without_syncs = "the same without its syncs";
+        compare(
+            what,
+            "KiB",
+            None,
+            Side::new("LogDir::open_log", || self.recover(true)),
+            Side::new("plain read", || self.read_plain(untouched)),
+        );
+        compare(
+            without_syncs,
+            "KiB",
+            None,
+            Side::new("LogDir::open_log", || self.recover(false)),
+            Side::new("plain read", || self.read_plain(untouched)),
+        );
+        compare(
+            without_syncs,
+            "KiB",
+            None,
+            Side::new("LogDir::open_log", || self.recover(false)),
+            Side::new("plain read and crc32c", || self.read_plain(summed)),
+        );
+    }
+}
