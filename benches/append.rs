@@ -118,7 +118,9 @@ fn compare_encoding() {
 }
 
 /// The file systems to append on, by their names.
-const FILE_SYSTEMS: [(&str, fn() -> Arc<dyn Fs>); 2] =
+type MakeFs = fn() -> Arc<dyn Fs>;
+
+const FILE_SYSTEMS: [(&str, MakeFs); 2] =
     [("OsFs", || Arc::new(OsFs::new())), ("MemFs", || Arc::new(MemFs::new()))];
 
 /// A new log, and what must not be dropped before it.

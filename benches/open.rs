@@ -109,7 +109,7 @@ impl Closed {
     }
 
     fn print_bytes_read(&self) {
-        let fs = CountingFs::new(true);
+        let fs = CountingFs::on_disk();
         let (dir, _log) = open(fs.clone(), self.scratch.path(), Self::config());
         let read = fs.take_bytes_read();
         dir.close().expect("the disk works");
@@ -138,8 +138,10 @@ fn compare_closed([few, more, many]: &[Closed; 3]) {
 struct Crashed {
     scratch: TempDir,
     bytes: u64,
-    /// All its files but the one with the batches, which recovery leaves as it is.
+    /// All files of the log but the one with the batches, which recovery leaves as it is.
     others: Vec<(String, Bytes)>,
+    /// Those of the directory above.
+    above: Vec<(String, Bytes)>,
 }
 
 impl Crashed {
@@ -156,10 +158,10 @@ impl Crashed {
         }
         let bytes = log.size_bytes();
         drop((dir, log));
-        let log_dir = scratch.path().join(partition().to_string());
-        let mut others = files_in(&OsFs::new(), &log_dir);
+        let above = files_in(&OsFs::new(), scratch.path());
+        let mut others = files_in(&OsFs::new(), &scratch.path().join(partition().to_string()));
         others.retain(|(name, _)| name != Self::BATCHES);
-        Self { scratch, bytes, others }
+        Self { scratch, bytes, others, above }
     }
 
     fn log_dir(&self) -> PathBuf {
@@ -170,40 +172,34 @@ impl Crashed {
         self.log_dir().join(Self::BATCHES)
     }
 
-    fn restore(&self) {
+    /// Opens it once, as it was left on disk. Kibibytes are the unit, of which there is a whole number.
+    fn recover_on_disk(&self) -> (Duration, u64) {
         let (disk, log_dir) = (OsFs::new(), self.log_dir());
-        for entry in
-            disk.list(&log_dir).expect("it is there").iter().filter(|entry| entry.name != Self::BATCHES)
-        {
+        let found = disk.list(&log_dir).expect("it is there");
+        for entry in found.iter().filter(|entry| entry.name != Self::BATCHES) {
             disk.remove(&log_dir.join(&entry.name)).expect("it was just listed");
         }
         write_files(&disk, &log_dir, &self.others);
         let batches = disk.open(&self.batches()).expect("recovery removes nothing that is whole");
-        assert_eq!(batches.len().expect("the disk works"), self.bytes, "recovery cuts nothing that is whole");
         batches.sync().expect("the disk works");
+        self.recover(CountingFs::on_disk())
     }
 
-    /// Opens it once, in kibibytes: a unit of which all can be counted.
-    fn recover(&self, syncs: bool) -> (Duration, u64) {
-        self.restore();
-        let fs = CountingFs::new(syncs);
+    /// The same in memory, but for the batches, which are read from disk.
+    fn recover_in_memory(&self) -> (Duration, u64) {
+        let fs = CountingFs::in_memory(self.batches());
+        write_files(fs.as_ref(), self.scratch.path(), &self.above);
+        write_files(fs.as_ref(), &self.log_dir(), &self.others);
+        self.recover(fs)
+    }
+
+    fn recover(&self, fs: Arc<CountingFs>) -> (Duration, u64) {
         let mut opened = None;
         let time = elapsed(|| opened = Some(open(fs.clone(), self.scratch.path(), LogConfig::default())));
         let (_dir, log) = opened.expect("it was just opened");
         assert_eq!(log.size_bytes(), self.bytes, "nothing of the tail is lost");
         assert!(fs.take_bytes_read()[".log"] >= self.bytes, "all of it was read");
         (time, self.bytes >> 10)
-    }
-
-    fn bench(&self, criterion: &mut Criterion) {
-        let mut group = criterion.benchmark_group("open with 64 MiB behind the durable end");
-        group.throughput(Throughput::Bytes(self.bytes));
-        for (name, syncs) in [("with its syncs", true), ("without them", false)] {
-            group.bench_function(name, |bencher| {
-                bencher.iter_custom(|times| (0..times).map(|_| self.recover(syncs).0).sum());
-            });
-        }
-        group.finish();
     }
 
     /// Reads the same file, through one buffer of the size that recovery has.
@@ -222,34 +218,45 @@ impl Crashed {
         (time, self.bytes >> 10)
     }
 
+    fn bench(&self, criterion: &mut Criterion) {
+        let mut group = criterion.benchmark_group("open with 64 MiB behind the durable end");
+        group.throughput(Throughput::Bytes(self.bytes));
+        group.bench_function("on disk", |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| self.recover_on_disk().0).sum());
+        });
+        group.bench_function("in memory but for the batches", |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| self.recover_in_memory().0).sum());
+        });
+        group.finish();
+    }
+
     fn compare(&self) {
-        let summed = |bytes: &[u8]| {
-            black_box(crc32c::crc32c(bytes));
-        };
         let untouched = |bytes: &[u8]| {
             black_box(bytes);
         };
-        let what = "open with 64 MiB behind the durable end";
-        let without_syncs = "the same without its syncs";
+        let summed = |bytes: &[u8]| {
+            black_box(crc32c::crc32c(bytes));
+        };
         compare(
-            what,
+            "open with 64 MiB behind the durable end",
             "KiB",
             None,
-            Side::new("LogDir::open_log", || self.recover(true)),
+            Side::new("LogDir::open_log", || self.recover_on_disk()),
+            Side::new("plain read", || self.read_plain(untouched)),
+        );
+        let reading_only = "the same with all other files in memory";
+        compare(
+            reading_only,
+            "KiB",
+            None,
+            Side::new("LogDir::open_log", || self.recover_in_memory()),
             Side::new("plain read", || self.read_plain(untouched)),
         );
         compare(
-            without_syncs,
+            reading_only,
             "KiB",
             None,
-            Side::new("LogDir::open_log", || self.recover(false)),
-            Side::new("plain read", || self.read_plain(untouched)),
-        );
-        compare(
-            without_syncs,
-            "KiB",
-            None,
-            Side::new("LogDir::open_log", || self.recover(false)),
+            Side::new("LogDir::open_log", || self.recover_in_memory()),
             Side::new("plain read and crc32c", || self.read_plain(summed)),
         );
     }

@@ -1,29 +1,43 @@
-//! A file system that counts what is read, by kind of file; and that leaves out syncs, if told so.
-//!
-//! Without syncs a crash may lose anything, and the time that is left is that of the program.
+//! A file system that counts what is read, by kind of file. It may stand in memory, with one file lent to it from the
+//! disk: then it can be thrown away and made again, and what it costs is the program's time and not the disk's.
 
-use brooklet::io::{Entry, EntryKind, File, Fs, Lock, Metadata, OsFs};
+use brooklet::io::{Entry, EntryKind, File, Fs, Lock, MemFs, Metadata, OsFs};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes read, by the ending of the file's name, or its whole name if it has none.
 pub(crate) type BytesRead = BTreeMap<String, u64>;
 
-/// The disk, with an eye on it.
+/// Another file system, with an eye on it.
 #[derive(Debug)]
 pub(crate) struct CountingFs {
-    disk: OsFs,
-    syncs: bool,
+    inner: Arc<dyn Fs>,
+    /// A file that is the disk's, and not the inner file system's.
+    lent: Option<PathBuf>,
     read: Arc<Mutex<BytesRead>>,
 }
 
 impl CountingFs {
-    pub(crate) fn new(syncs: bool) -> Arc<Self> {
-        Arc::new(Self { disk: OsFs::new(), syncs, read: Arc::default() })
+    pub(crate) fn on_disk() -> Arc<Self> {
+        Arc::new(Self { inner: Arc::new(OsFs::new()), lent: None, read: Arc::default() })
+    }
+
+    /// Empty memory, but for one file that lies on disk at the same path.
+    pub(crate) fn in_memory(lent: PathBuf) -> Arc<Self> {
+        let memory = MemFs::new();
+        let mut above: Vec<_> = lent.ancestors().skip(1).filter(|dir| dir.file_name().is_some()).collect();
+        above.reverse();
+        above.iter().for_each(|dir| memory.create_dir(dir).expect("it is new"));
+        Arc::new(Self { inner: Arc::new(memory), lent: Some(lent), read: Arc::default() })
+    }
+
+    /// Whose a path is.
+    fn owner(&self, path: &Path) -> &dyn Fs {
+        if self.lent.as_deref() == Some(path) { &OsFs } else { self.inner.as_ref() }
     }
 
     /// What was read since this was last asked. A file that was opened and not read counts with zero bytes.
@@ -35,49 +49,55 @@ impl CountingFs {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let kind = name.rsplit_once('.').map_or(name.to_string(), |(_, ending)| format!(".{ending}"));
         self.read.lock().entry(kind.clone()).or_default();
-        Arc::new(CountingFile { inner, kind, syncs: self.syncs, read: self.read.clone() })
+        Arc::new(CountingFile { inner, kind, read: self.read.clone() })
     }
 }
 
 impl Fs for CountingFs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir(path)
+        self.inner.create_dir(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_dir(path)
+        self.inner.remove_dir(path)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.disk.list(dir)
+        let mut entries = self.inner.list(dir)?;
+        if let Some(lent) = self.lent.as_ref().filter(|lent| lent.parent() == Some(dir)) {
+            let name = lent.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            entries.push(Entry { name, kind: EntryKind::File });
+            entries.sort();
+        }
+        Ok(entries)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.disk.metadata(path)
+        self.owner(path).metadata(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(self.opened(path, self.disk.create(path)?))
+        Ok(self.opened(path, self.inner.create(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        Ok(self.opened(path, self.disk.open(path)?))
+        Ok(self.opened(path, self.owner(path).open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
+        self.inner.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
+        self.inner.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.syncs { self.disk.sync_dir(dir) } else { Ok(()) }
+        self.inner.sync_dir(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.disk.lock(path)
+        self.inner.lock(path)
     }
 }
 
@@ -85,7 +105,6 @@ impl Fs for CountingFs {
 struct CountingFile {
     inner: Arc<dyn File>,
     kind: String,
-    syncs: bool,
     read: Arc<Mutex<BytesRead>>,
 }
 
@@ -113,7 +132,7 @@ impl File for CountingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.syncs { self.inner.sync() } else { Ok(()) }
+        self.inner.sync()
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn compare(what: &str, unit: &str, goal: Option<f64>, mut ours: Side<
     if !is_measuring() {
         return;
     }
-    (ours.nanos_per_unit(), theirs.nanos_per_unit());
+    let _ = (ours.nanos_per_unit(), theirs.nanos_per_unit());
     let clock = SystemClock::new();
     let (mut one, mut other, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     while ratios.len() < ROUNDS_MIN || (ratios.len() < ROUNDS_MAX && clock.monotonic() < COMPARISON_TIME) {
