@@ -27,7 +27,7 @@ fn found(bug: Bug) -> Option<String> {
     let faults = |seeds: std::ops::Range<u64>| {
         seeds.into_iter().find_map(|seed| fault_runs::hunt(Some(bug), seed).err())
     };
-    crashes(2_000).or_else(|| faults(1..17)).or_else(|| crashes(20_000))
+    crashes(2_000).or_else(|| faults(1..17)).or_else(|| crashes(20_000)).or_else(|| faults(17..80))
 }
 
 #[test]
