@@ -1,6 +1,7 @@
 //! Which aborted transactions concern a reader of committed records.
 
 use super::Log;
+use super::segments::SegmentList;
 use crate::error::Result;
 use crate::segment::{AbortedTransaction, OpenTransactions, Segment};
 use std::sync::Arc;
@@ -11,7 +12,10 @@ impl Log {
     /// # Errors
     /// Those of the file system, or of damage met while a lost index is made anew.
     pub fn aborted_transactions(&self, from: u64, until: u64) -> Result<Vec<AbortedTransaction>> {
-        let segments = self.segments.load_full();
+        self.with_segments(|segments| self.aborted_in(segments, from, until))
+    }
+
+    fn aborted_in(&self, segments: &SegmentList, from: u64, until: u64) -> Result<Vec<AbortedTransaction>> {
         let mut all = Vec::new();
         for segment in segments.reaching(from) {
             let (found, complete) = match segment.aborted(from, until)? {

@@ -111,7 +111,9 @@ impl Opening<'_> {
             self.claim(next)?;
         }
         let mut manifest = self.manifest()?;
-        let interrupted = next > self.found_end || !self.ends_open();
+        // Gaps in a segment are remembered once it is closed; until then, offsets follow each other without any.
+        let has_gaps = self.segments.last().is_some_and(|last| !last.is_dense());
+        let interrupted = next > self.found_end || !self.ends_open() || has_gaps;
         if interrupted {
             self.begin_at(next, &mut manifest)?;
         }

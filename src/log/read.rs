@@ -153,13 +153,25 @@ impl Log {
     /// [`Error::OffsetOutOfRange`] if the log does not hold the offset; [`Error::Corrupt`] if it cannot be read any
     /// more, with the offset at which reading can go on.
     pub fn read(&self, from: &Cursor, limit: ReadLimit) -> Result<Chunk> {
-        let end = self.marks.end();
-        let start = self.marks.start();
-        if from.offset < start || from.offset > end {
-            return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
+        self.with_segments(|segments| {
+            let (end, start) = (self.marks.end(), self.marks.start());
+            if from.offset < start || from.offset > end {
+                return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
+            }
+            self.read_from(segments, from, ReadLimit { until: limit.until.min(end), ..limit }, end)
+        })
+    }
+
+    /// Asks something of the segments as they are now; anew, if they were replaced meanwhile and the answer is an error.
+    /// A truncation takes files away, and bytes, from whoever still goes by the old list.
+    pub(super) fn with_segments<T>(&self, ask: impl Fn(&SegmentList) -> Result<T>) -> Result<T> {
+        loop {
+            let segments = self.segments.load();
+            let answer = ask(&segments);
+            if answer.is_ok() || Arc::ptr_eq(&segments, &self.segments.load()) {
+                return answer;
+            }
         }
-        let segments = self.segments.load();
-        self.read_from(&segments, from, ReadLimit { until: limit.until.min(end), ..limit }, end)
     }
 
     fn read_from(&self, segments: &SegmentList, from: &Cursor, limit: ReadLimit, end: u64) -> Result<Chunk> {
@@ -214,7 +226,8 @@ impl Log {
             let end = len + header.size as usize;
             let continues =
                 order::check(&header, Expected::Base(next_offset), segment.is_dense(), &epochs).is_ok();
-            if !continues || header.base_offset >= until || end > bytes.len() || end > bytes_max {
+            let within = header.base_offset < until && header.next_offset() <= end_offset;
+            if !continues || !within || end > bytes.len() || end > bytes_max {
                 break;
             }
             len = end;
@@ -246,4 +259,33 @@ pub(super) fn corrupt(
     };
     let end = next.unwrap_or(end).max(offset + 1);
     Error::Corrupt { path: segment.log_path().to_owned(), position, expected, found, offsets: offset..end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogDir;
+    use crate::record::{BatchBuilder, Compression, RecordParts};
+    use crate::{LogConfig, TopicPartition};
+    use std::cell::Cell;
+
+    #[test]
+    fn a_read_that_a_truncation_overtakes_is_made_anew() {
+        let dir = LogDir::in_memory().unwrap();
+        let log = dir.create_log(&TopicPartition::new("t", 0).unwrap(), LogConfig::default()).unwrap();
+        for _ in 0..9 {
+            let mut batch = BatchBuilder::new(Compression::None);
+            batch.push(&RecordParts::default()).unwrap();
+            log.append(&mut batch.build().unwrap()).unwrap();
+        }
+        let (asked, limit) = (Cell::new(0), ReadLimit::bytes(1 << 20).until(9));
+        let read = log.with_segments(|segments| {
+            if asked.replace(asked.get() + 1) == 0 {
+                log.truncate(4).unwrap();
+            }
+            log.read_from(segments, &Cursor::at(6), limit, 9)
+        });
+        assert!(read.unwrap().is_empty());
+        assert_eq!(asked.get(), 2, "the first answer spoke of damage");
+    }
 }

@@ -1,5 +1,6 @@
 //! Finding offsets by time.
 
+use super::segments::SegmentList;
 use super::{Cursor, Log, ReadLimit};
 use crate::error::Result;
 use crate::segment::Segment;
@@ -18,8 +19,15 @@ impl Log {
     /// # Errors
     /// As [`Log::read`].
     pub fn offset_for_time(&self, timestamp: Timestamp) -> Result<Option<(u64, Timestamp)>> {
+        self.with_segments(|segments| self.offset_for_time_in(segments, timestamp))
+    }
+
+    fn offset_for_time_in(
+        &self,
+        segments: &SegmentList,
+        timestamp: Timestamp,
+    ) -> Result<Option<(u64, Timestamp)>> {
         let start = self.marks.start();
-        let segments = self.segments.load_full();
         for segment in segments.reaching(start) {
             if segment.largest_timestamp().is_none_or(|largest| largest.timestamp < timestamp) {
                 continue;
@@ -42,9 +50,12 @@ impl Log {
     /// # Errors
     /// As [`Log::read`].
     pub fn max_timestamp(&self) -> Result<Option<(u64, Timestamp)>> {
+        self.with_segments(|segments| self.max_timestamp_in(segments))
+    }
+
+    fn max_timestamp_in(&self, segments: &SegmentList) -> Result<Option<(u64, Timestamp)>> {
         let start = self.marks.start();
         self.check_lost(start, self.marks.end())?;
-        let segments = self.segments.load_full();
         let mut segments = segments.reaching(start);
         let mut best = None;
         if let Some((first, others)) = segments.split_first().filter(|(first, _)| first.base_offset() < start)

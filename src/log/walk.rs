@@ -125,6 +125,10 @@ impl<'a> Walk<'a> {
                 format!("one of {}", header.size),
             )));
         }
+        if header.base_offset < self.end && header.next_offset() > self.end {
+            let found = format!("offsets {} to {}", header.base_offset, header.last_offset());
+            return Ok(Err((format!("a batch that ends before offset {}", self.end), found)));
+        }
         Ok(order::check(&header, self.expected, self.segment.is_dense(), self.epochs)
             .map(|()| header)
             .map_err(|disorder| (disorder.expected, disorder.found)))

@@ -81,8 +81,9 @@ impl<'a> Scanner<'a> {
     /// Moves behind damage: to the next batch whose checksum holds and whose offsets lie in `offsets`. Without one it
     /// stands at the end.
     ///
-    /// Where the length in the damaged header leads to a batch, or to the end, it is believed: what lies between may look
-    /// like a batch, for a value may hold one. Else every byte is tried that could be the magic of a header.
+    /// A value may hold a batch, and that is none of the log. So where the length in the damaged header leads to a batch,
+    /// or to the end, it is believed, and what lies between is not looked at. Else every byte is tried that could be the
+    /// magic of a header; and then the headers from there on must lead to the end, as those inside a value do not.
     pub(crate) fn skip_damage(&mut self, offsets: Range<u64>) -> io::Result<Skipped> {
         let damaged_at = self.position;
         if let Some(position) = self.position_behind()? {
@@ -108,7 +109,7 @@ impl<'a> Scanner<'a> {
                 None => self.position += candidates.len() as u64 - 1,
                 Some(distance) => {
                     self.position += distance as u64;
-                    if self.batch_stands_here(&offsets)? {
+                    if self.batch_stands_here(&offsets)? && self.leads_to_end()? {
                         return Ok(Skipped::ToBatch);
                     }
                 }
@@ -131,6 +132,17 @@ impl<'a> Scanner<'a> {
         Ok(size
             .filter(|size| (HEADER_LEN as u64..=remaining).contains(size))
             .map(|size| self.position + size))
+    }
+
+    /// Whether one comes from here to the end by the lengths alone.
+    fn leads_to_end(&mut self) -> io::Result<bool> {
+        let at = self.position;
+        while let Some(position) = self.position_behind()? {
+            self.position = position;
+        }
+        let leads = self.position == self.end;
+        self.position = at;
+        Ok(leads)
     }
 
     fn batch_stands_here(&mut self, offsets: &Range<u64>) -> io::Result<bool> {

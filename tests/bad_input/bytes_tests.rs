@@ -36,7 +36,12 @@ fn flip_every_byte(left: Left, select: impl Fn(&str) -> bool) {
                     continue;
                 }
                 let allowed = cost(&sweep.sample, &path, position);
-                sweep.case(&name, &damaged, &allowed, Expect::Served);
+                match left {
+                    Left::Closed if mask != 0xff => {
+                        sweep.case_and_cure(&name, &damaged, &allowed, Expect::Served);
+                    }
+                    _ => sweep.case(&name, &damaged, &allowed, Expect::Served),
+                }
             }
         }
     }

@@ -6,6 +6,11 @@ mod batches;
 mod bytes_tests;
 mod exam;
 mod file_tests;
+mod foreign_tests;
+mod lying_tests;
+mod mending_tests;
+mod odd_files_tests;
+mod read_only_tests;
 #[path = "../common/reading.rs"]
 mod reading;
 mod sample;

@@ -5,6 +5,9 @@ use crate::sample::{Files, Left, Sample};
 use brooklet::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// One case of so many is cured afterwards: all of them would take too long.
+const CURED_OF: usize = 5;
+
 /// A sample, and its answers before any damage.
 pub(crate) struct Sweep {
     pub(crate) sample: Sample,
@@ -57,12 +60,12 @@ impl Sweep {
             _ => {}
         }
         self.check_files(damaged, &first, allowed)?;
-        let again =
-            ask(&first.files, &self.seeks, 1 << 20).map_err(|why| format!("opened again: {why:?}"))?;
+        let again = ask(&first.files, &[], 1 << 20).map_err(|why| format!("opened again: {why:?}"))?;
         compare(&self.truth, &again, allowed)
             .map_err(|why| format!("once closed and opened again: {why}"))?;
         if first.reading.seen != again.reading.seen {
-            return Err("once closed and opened again it reads otherwise".into());
+            let (before, now) = (first.reading.offsets(), again.reading.offsets());
+            return Err(format!("once closed and opened again it reads {now:?} and not {before:?}"));
         }
         Ok(())
     }
@@ -81,9 +84,16 @@ impl Sweep {
         Ok(())
     }
 
-    /// As [`Sweep::case`]; and then what was damaged is restored, and all must be whole again.
+    /// As [`Sweep::case`]; and then, in some cases, what was damaged is restored, and all must be whole again.
     pub(crate) fn case_and_cure(&mut self, name: &str, damaged: &Files, allowed: &Allowed, expect: Expect) {
         self.case(name, damaged, allowed, expect);
+        if self.cases.is_multiple_of(CURED_OF) {
+            self.cure(name, damaged);
+        }
+    }
+
+    /// Restores what was damaged, after the damaged directory was opened and closed once: all must be whole again.
+    pub(crate) fn cure(&mut self, name: &str, damaged: &Files) {
         let Ok(first) = ask(damaged, &self.seeks, 300) else { return };
         let mut cured = first.files;
         for (path, bytes) in &self.sample.files {
@@ -92,6 +102,7 @@ impl Sweep {
             }
         }
         self.case(&format!("{name}, and restored"), &cured, &Allowed::default(), Expect::Served);
+        self.cases -= 1;
     }
 
     /// A case in which opening is refused with an error that the caller knows what to do about.

@@ -12,8 +12,8 @@ pub(crate) struct Seen {
     pub(crate) timestamp: Option<i64>,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) producer_id: i64,
-    /// Key, headers and kind, as text: only ever compared.
-    pub(crate) rest: String,
+    /// Key, headers and kind, one behind the other: only ever compared.
+    pub(crate) rest: Vec<u8>,
 }
 
 /// What reading from one offset to the end of a log gave.
@@ -37,13 +37,18 @@ pub(crate) fn records_from(batch: &Batch<'_>, from: u64) -> Result<Vec<Seen>, Er
     for record in batch.records()?.iter() {
         let record = record?;
         if record.offset() >= from {
-            let headers: Vec<_> = record.headers().collect();
+            let mut rest = vec![u8::from(header.is_control())];
+            rest.extend(record.key().unwrap_or(b"none"));
+            for header in record.headers() {
+                rest.extend(header.key.as_bytes());
+                rest.extend(header.value.unwrap_or(b"none"));
+            }
             seen.push(Seen {
                 offset: record.offset(),
                 timestamp: record.timestamp().map(|at| at.as_millis()),
                 value: record.value().map(<[u8]>::to_vec),
                 producer_id: header.producer_id,
-                rest: format!("{:?} {headers:?} {}", record.key(), header.is_control()),
+                rest,
             });
         }
     }
@@ -58,7 +63,7 @@ pub(crate) fn read_on(log: &Log, from: u64, bytes: usize) -> Result<Reading, Str
     let end = log.watermarks().end;
     while cursor.offset() < end {
         let before = cursor.offset();
-        cursor = match read_chunk(log, &cursor, bytes, &mut reading.seen) {
+        cursor = match read_chunk(log, &cursor, bytes, &mut reading) {
             Ok(next) => next,
             Err(Error::Corrupt { offsets, .. }) => {
                 let next = Cursor::at(offsets.end);
@@ -77,10 +82,15 @@ pub(crate) fn read_on(log: &Log, from: u64, bytes: usize) -> Result<Reading, Str
     }
 }
 
-fn read_chunk(log: &Log, cursor: &Cursor, bytes: usize, seen: &mut Vec<Seen>) -> Result<Cursor, Error> {
+/// Records that cannot be read though the checksum of their batch holds are lost too.
+fn read_chunk(log: &Log, cursor: &Cursor, bytes: usize, reading: &mut Reading) -> Result<Cursor, Error> {
     let chunk = log.read(cursor, ReadLimit::bytes(bytes))?;
     for batch in chunk.batches() {
-        seen.extend(records_from(&batch?, cursor.offset())?);
+        let batch = batch?;
+        match records_from(&batch, cursor.offset()) {
+            Ok(seen) => reading.seen.extend(seen),
+            Err(_) => reading.lost.push(batch.header().base_offset..batch.header().next_offset()),
+        }
     }
     Ok(chunk.next().clone())
 }

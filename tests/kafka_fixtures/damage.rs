@@ -110,7 +110,10 @@ fn a_flipped_bit_costs_one_batch_and_not_the_rest_of_the_log() {
             let all = case.kafka.records.iter().map(|record| record.offset);
             let expected = (all.filter(|offset| !offsets.contains(offset)).collect(), vec![offsets.clone()]);
             assert_eq!(read_around(&log), expected, "{file} at {bytes:?}");
-            assert_eq!(disk.files(&case.kafka.id.to_string(), ".log"), damaged, "{file} at {bytes:?}");
+            // A last segment with a gap is closed, and an empty one follows it.
+            let mut kept = disk.files(&case.kafka.id.to_string(), ".log");
+            kept.retain(|(_, bytes)| !bytes.is_empty());
+            assert_eq!(kept, damaged, "{file} at {bytes:?}");
             assert_eq!(append(&log).expect("it can be written to"), case.kafka.end, "{file} at {bytes:?}");
         }
     }
