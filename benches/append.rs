@@ -106,9 +106,8 @@ fn compare_encoding() {
             "record",
             Some(3.0),
             Side::new("BatchBuilder", || {
-                let encode =
-                    || (0..batches).for_each(|_| encode_once(&mut builder, records, black_box(&value)));
-                (elapsed(encode), RECORDS_PER_ROUND as u64)
+                let mut encode = || encode_once(&mut builder, records, black_box(&value));
+                (elapsed(|| (0..batches).for_each(|_| encode())), RECORDS_PER_ROUND as u64)
             }),
             Side::new("memcpy + crc32c", || {
                 (elapsed(|| (0..batches).for_each(|_| copy.once())), RECORDS_PER_ROUND as u64)
@@ -117,9 +116,9 @@ fn compare_encoding() {
     }
 }
 
-/// The file systems to append on, by their names.
 type MakeFs = fn() -> Arc<dyn Fs>;
 
+/// The file systems to append on, by their names.
 const FILE_SYSTEMS: [(&str, MakeFs); 2] =
     [("OsFs", || Arc::new(OsFs::new())), ("MemFs", || Arc::new(MemFs::new()))];
 
@@ -160,7 +159,7 @@ impl Fresh {
 }
 
 /// Appends a batch as often as it is told, to one new log after the other, and says how long the appending took.
-fn appender(fs: fn() -> Arc<dyn Fs>, records: usize) -> impl FnMut(u64) -> Duration {
+fn appender(fs: MakeFs, records: usize) -> impl FnMut(u64) -> Duration {
     let mut builder = filled(records);
     let (mut fresh, mut room) = (None, 0);
     move |mut times| {
@@ -195,6 +194,9 @@ fn append(criterion: &mut Criterion) {
         group.finish();
     }
 }
+
+/// Something that writes the same bytes so many times and says how long that took.
+type Writer<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
 
 /// Writes the same bytes behind each other, to a file and nothing else.
 fn file_writer(bytes: &[u8]) -> impl FnMut(u64) -> Duration {
@@ -237,7 +239,7 @@ fn compare_appending() {
         let bytes = batch_bytes(records);
         let times = (ROUND_BYTES / bytes.len()) as u64;
         for (fs_name, fs) in FILE_SYSTEMS {
-            let (plain_name, mut plain): (_, Box<dyn FnMut(u64) -> Duration>) = match fs_name {
+            let (plain_name, mut plain): (_, Writer<'_>) = match fs_name {
                 "OsFs" => ("pwrite", Box::new(file_writer(&bytes))),
                 _ => ("Vec::extend", Box::new(memory_writer(&bytes))),
             };
@@ -277,7 +279,7 @@ fn flush(criterion: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(1));
     for threads in [1, THREADS] {
         let fresh = Fresh::new(Arc::new(OsFs::new()));
-        group.bench_function(format!("one record, {threads} threads"), |bencher| {
+        group.bench_function(format!("one record, threads: {threads}"), |bencher| {
             bencher.iter_custom(|times| flush_times(&fresh.log, threads, times));
         });
     }

@@ -108,7 +108,9 @@ pub enum Error {
     },
 
     /// Bytes handed in that are not a record batch, or a record that cannot be one.
-    #[error("invalid record batch: {why}; nothing was appended, correct it and send it again")]
+    #[error(
+        "invalid record batch: {why}; nothing of it was appended or read, whoever makes it has to correct it"
+    )]
     InvalidBatch {
         /// What is wrong, with what was expected and what was found.
         why: String,

@@ -1,12 +1,15 @@
-//! No allocation per record, neither on the way in nor on the way out: counted.
+//! What allocates and what does not: a record costs no allocation on its way in or out, and a batch none of its own.
+//!
+//! Counted per thread, so that the tests may run side by side. What is left and allowed: the memory of a file in memory
+//! (a block of 64 KiB at a time), indexes that double, and the one buffer that a chunk is read into.
 
-#![expect(unsafe_code, reason = "an allocator that counts is the only witness, and its trait is unsafe")]
-
-use brooklet::log::{Cursor, LogDir, ReadLimit};
-use brooklet::record::{BatchBuilder, Compression, RecordParts};
-use brooklet::{LogConfig, TopicPartition};
+use brooklet::log::{Cursor, Log, LogDir, ReadLimit};
+use brooklet::record::{BatchBuilder, Compression, Header, RecordParts};
+use brooklet::{LogConfig, Result, Timestamp, TopicPartition};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::Arc;
 
 struct Counting;
 
@@ -14,105 +17,175 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came.
+fn count() {
+    // A thread that ends frees what it has, and perhaps allocates once more; nobody counts then.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+#[expect(unsafe_code, reason = "there is no other way to stand between a program and its allocator")]
+// SAFETY: every call is passed on to the system's allocator as it came; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        count();
+        // SAFETY: the caller keeps the contract, which is the same.
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
     }
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        unsafe { System.realloc(pointer, layout, size) }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static ALLOCATOR: Counting = Counting;
 
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
+/// How often this thread allocates while something is done.
+fn allocations(act: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    act();
+    ALLOCATIONS.get() - before
 }
 
-const RECORDS: usize = 100;
-const BATCHES: usize = 1_000;
-
-fn build<'a>(builder: &'a mut BatchBuilder, value: &[u8]) -> brooklet::record::EncodedBatch<'a> {
+/// Fills the builder with records that have everything a record can have.
+fn fill(builder: &mut BatchBuilder, records: u64) -> Result<()> {
+    let headers = [Header { key: "trace", value: Some(b"0af7651916cd43dd") }];
     builder.clear();
-    for _ in 0..RECORDS {
-        builder
-            .push(&RecordParts { key: Some(b"key"), value: Some(value), ..Default::default() })
-            .expect("a good record");
+    for index in 0..records {
+        let key = index.to_be_bytes();
+        builder.push(&RecordParts {
+            timestamp: Some(Timestamp::from_millis(1_700_000_000_000 + index as i64)),
+            key: Some(&key),
+            value: Some(&[7; 100]),
+            headers: &headers,
+        })?;
     }
-    builder.build().expect("it has records")
+    Ok(())
+}
+
+fn new_log(dir: &LogDir) -> Result<Arc<Log>> {
+    dir.create_log(&TopicPartition::new("orders", 0)?, LogConfig::default())
+}
+
+/// Appends the same batch so many times, in a builder that is warm.
+fn append(log: &Log, builder: &mut BatchBuilder, batches: u64) -> Result<()> {
+    let mut batch = builder.build()?;
+    (0..batches).try_for_each(|_| log.append(&mut batch).map(drop))
+}
+
+/// Reads a log from its beginning to its end: how many chunks, and how many records.
+fn read_all(log: &Log, bytes_max: usize) -> Result<(u64, u64)> {
+    let (mut cursor, mut chunks, mut records) = (Cursor::at(0), 0, 0);
+    while cursor.offset() < log.watermarks().end {
+        let chunk = log.read(&cursor, ReadLimit::bytes(bytes_max))?;
+        for batch in chunk.batches() {
+            let batch = batch?.records().expect("it is not compressed");
+            records += batch.iter().flatten().filter(|record| black_box(record.value()).is_some()).count();
+        }
+        cursor = chunk.next().clone();
+        chunks += 1;
+    }
+    Ok((chunks, records as u64))
 }
 
 #[test]
 fn the_counter_counts() {
-    assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 1);
+    assert_eq!(allocations(|| drop(black_box(Box::new(1_u8)))), 1);
+    assert_eq!(allocations(|| drop(black_box(vec![0_u8; 10]))), 1);
     assert_eq!(allocations(|| ()), 0);
 }
 
 #[test]
-fn encoding_into_a_warm_builder_allocates_nothing() {
+fn a_warm_builder_allocates_nothing() {
     let mut builder = BatchBuilder::new(Compression::None);
-    build(&mut builder, &[7; 100]);
-    let counted = allocations(|| {
-        (0..BATCHES)
-            .for_each(|_| assert_eq!(build(&mut builder, &[7; 100]).header().records_count, RECORDS as u32))
+    fill(&mut builder, 1000).unwrap();
+    let made = allocations(|| {
+        for records in [1, 100, 1000] {
+            fill(&mut builder, records).unwrap();
+            black_box(builder.build().unwrap().bytes());
+        }
     });
-    assert_eq!(counted, 0);
+    assert_eq!(made, 0);
 }
 
 #[test]
-fn appending_and_reading_allocate_nothing_per_record_or_batch() {
-    let dir = LogDir::in_memory().expect("memory does not fail");
-    let log = dir.create_log(&TopicPartition::new("t", 0).expect("a good name"), LogConfig::default());
-    let log = log.expect("memory does not fail");
+fn appending_to_memory_allocates_the_blocks_of_the_file_and_nothing_per_batch() {
+    const BLOCK: u64 = 64 << 10;
+    let dir = LogDir::in_memory().unwrap();
+    let log = new_log(&dir).unwrap();
     let mut builder = BatchBuilder::new(Compression::None);
-    for _ in 0..10 {
-        log.append(&mut build(&mut builder, &[7; 100])).expect("memory does not fail");
+    for (records, batches) in [(1, 4000), (100, 400), (1000, 40)] {
+        fill(&mut builder, records).unwrap();
+        append(&log, &mut builder, batches).unwrap();
+        let before = log.size_bytes();
+        let made = allocations(|| append(&log, &mut builder, batches).unwrap());
+        let blocks = (log.size_bytes() - before).div_ceil(BLOCK);
+        println!("{records} records a batch: {made} allocations for {batches} batches, {blocks} blocks");
+        assert!(made <= blocks + blocks / 4 + 8, "{made} allocations for {batches} batches of {records}");
     }
-    let counted = allocations(|| {
-        for _ in 0..BATCHES {
-            log.append(&mut build(&mut builder, &[7; 100])).expect("memory does not fail");
-        }
-    });
-    // The file itself grows by blocks of 64 KiB, and the index by an entry per 4 KiB.
-    let blocks = BATCHES * RECORDS * 115 / (64 << 10);
-    assert!(
-        counted as usize <= 4 * blocks + 40,
-        "{counted} allocations for {BATCHES} batches in {blocks} blocks"
-    );
+}
 
-    let mut read = 0;
-    let mut chunks = 0;
-    let counted = allocations(|| {
-        let mut cursor = Cursor::at(0);
-        loop {
-            let chunk = log.read(&cursor, ReadLimit::bytes(1 << 20)).expect("it is all there");
-            if chunk.is_empty() {
-                break;
+#[test]
+fn appending_to_disk_allocates_nothing_but_the_growth_of_the_indexes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = LogDir::open(scratch.path()).unwrap();
+    let log = new_log(&dir).unwrap();
+    let mut builder = BatchBuilder::new(Compression::None);
+    fill(&mut builder, 100).unwrap();
+    append(&log, &mut builder, 400).unwrap();
+    let made = allocations(|| append(&log, &mut builder, 400).unwrap());
+    println!("{made} allocations for 400 batches of 100 records");
+    assert!(made <= 4, "{made} allocations for 400 batches");
+}
+
+#[test]
+fn a_chunk_costs_a_few_allocations_however_many_batches_and_records_it_has() {
+    for (records, batches) in [(1, 40_000), (100, 400), (1000, 40)] {
+        let dir = LogDir::in_memory().unwrap();
+        let log = new_log(&dir).unwrap();
+        let mut builder = BatchBuilder::new(Compression::None);
+        fill(&mut builder, records).unwrap();
+        append(&log, &mut builder, batches).unwrap();
+        for bytes_max in [64 << 10, 1 << 20] {
+            let mut read = read_all(&log, bytes_max).unwrap();
+            let made = allocations(|| read = read_all(&log, bytes_max).unwrap());
+            let (chunks, records_read) = read;
+            println!("{records} records a batch, {bytes_max} bytes: {made} allocations for {chunks} chunks");
+            assert_eq!(records_read, records * batches);
+            assert!(made <= 3 * chunks, "{made} allocations for {chunks} chunks");
+        }
+    }
+}
+
+#[test]
+fn iterating_allocates_nothing() {
+    let dir = LogDir::in_memory().unwrap();
+    let log = new_log(&dir).unwrap();
+    let mut builder = BatchBuilder::new(Compression::None);
+    fill(&mut builder, 100).unwrap();
+    append(&log, &mut builder, 5).unwrap();
+    let chunk = log.read(&Cursor::at(0), ReadLimit::bytes(1 << 20)).unwrap();
+    let mut bytes = 0;
+    let made = allocations(|| {
+        for batch in chunk.batches() {
+            for record in batch.unwrap().records().unwrap().iter() {
+                let record = record.unwrap();
+                let names: usize = record.headers().map(|header| header.key.len()).sum();
+                bytes += record.key().unwrap().len() + names;
             }
-            chunks += 1;
-            for batch in chunk.batches() {
-                for record in batch.expect("it is whole").records().expect("it is not compressed").iter() {
-                    read += usize::from(record.expect("it is whole").value().is_some());
-                }
-            }
-            cursor = chunk.next().clone();
         }
     });
-    assert_eq!(read, (BATCHES + 10) * RECORDS);
-    // Memory hands out its blocks one by one, and a chunk is put together from them.
-    assert!(
-        counted as usize <= 2 * blocks + 8 * chunks,
-        "{counted} allocations for {chunks} chunks in {blocks} blocks"
-    );
+    assert_eq!((made, bytes), (0, 500 * 13));
 }

@@ -1,4 +1,4 @@
-//! A file system that counts what is read, by kind of file. It may stand in memory, with one file lent to it from the
+//! A file system that counts its syncs, and what is read, by kind of file. It may stand in memory, with one file lent to it from the
 //! disk: then it can be thrown away and made again, and what it costs is the program's time and not the disk's.
 
 use brooklet::io::{Entry, EntryKind, File, Fs, Lock, MemFs, Metadata, OsFs};
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes read, by the ending of the file's name, or its whole name if it has none.
 pub(crate) type BytesRead = BTreeMap<String, u64>;
@@ -19,11 +20,17 @@ pub(crate) struct CountingFs {
     /// A file that is the disk's, and not the inner file system's.
     lent: Option<PathBuf>,
     read: Arc<Mutex<BytesRead>>,
+    syncs: Arc<AtomicU64>,
 }
 
 impl CountingFs {
     pub(crate) fn on_disk() -> Arc<Self> {
-        Arc::new(Self { inner: Arc::new(OsFs::new()), lent: None, read: Arc::default() })
+        Arc::new(Self {
+            inner: Arc::new(OsFs::new()),
+            lent: None,
+            read: Arc::default(),
+            syncs: Arc::default(),
+        })
     }
 
     /// Empty memory, but for one file that lies on disk at the same path.
@@ -32,12 +39,18 @@ impl CountingFs {
         let mut above: Vec<_> = lent.ancestors().skip(1).filter(|dir| dir.file_name().is_some()).collect();
         above.reverse();
         above.iter().for_each(|dir| memory.create_dir(dir).expect("it is new"));
-        Arc::new(Self { inner: Arc::new(memory), lent: Some(lent), read: Arc::default() })
+        let (read, syncs) = (Arc::default(), Arc::default());
+        Arc::new(Self { inner: Arc::new(memory), lent: Some(lent), read, syncs })
     }
 
     /// Whose a path is.
     fn owner(&self, path: &Path) -> &dyn Fs {
         if self.lent.as_deref() == Some(path) { &OsFs } else { self.inner.as_ref() }
+    }
+
+    /// Syncs of files and directories since this was last asked.
+    pub(crate) fn take_syncs(&self) -> u64 {
+        self.syncs.swap(0, Ordering::Relaxed)
     }
 
     /// What was read since this was last asked. A file that was opened and not read counts with zero bytes.
@@ -49,7 +62,7 @@ impl CountingFs {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let kind = name.rsplit_once('.').map_or(name.to_string(), |(_, ending)| format!(".{ending}"));
         self.read.lock().entry(kind.clone()).or_default();
-        Arc::new(CountingFile { inner, kind, read: self.read.clone() })
+        Arc::new(CountingFile { inner, kind, read: self.read.clone(), syncs: self.syncs.clone() })
     }
 }
 
@@ -93,6 +106,7 @@ impl Fs for CountingFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         self.inner.sync_dir(dir)
     }
 
@@ -106,6 +120,7 @@ struct CountingFile {
     inner: Arc<dyn File>,
     kind: String,
     read: Arc<Mutex<BytesRead>>,
+    syncs: Arc<AtomicU64>,
 }
 
 impl File for CountingFile {
@@ -132,6 +147,7 @@ impl File for CountingFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         self.inner.sync()
     }
 }

@@ -44,7 +44,9 @@ pub(crate) fn compare(what: &str, unit: &str, goal: Option<f64>, mut ours: Side<
     if !is_measuring() {
         return;
     }
-    let _ = (ours.nanos_per_unit(), theirs.nanos_per_unit());
+    // Once for nothing, to warm up.
+    ours.nanos_per_unit();
+    theirs.nanos_per_unit();
     let clock = SystemClock::new();
     let (mut one, mut other, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     while ratios.len() < ROUNDS_MIN || (ratios.len() < ROUNDS_MAX && clock.monotonic() < COMPARISON_TIME) {
@@ -65,13 +67,22 @@ pub(crate) fn compare(what: &str, unit: &str, goal: Option<f64>, mut ours: Side<
     });
     println!("{what}: {} / {} = {ratio:.2}{verdict}", ours.name, theirs.name);
     println!(
-        "    {:.1} / {:.1} ns per {unit}; {} rounds, the middle half of them from {:.2} to {:.2}",
-        median(&mut one),
-        median(&mut other),
+        "    {} / {} per {unit}; {} rounds, the middle half of them from {:.2} to {:.2}",
+        readable(median(&mut one)),
+        readable(median(&mut other)),
         ratios.len(),
         ratios[ratios.len() / 4],
         ratios[ratios.len() * 3 / 4]
     );
+}
+
+/// A time in the unit that suits it.
+fn readable(nanos: f64) -> String {
+    match nanos {
+        ..1e4 => format!("{nanos:.1} ns"),
+        ..1e7 => format!("{:.1} us", nanos / 1e3),
+        _ => format!("{:.1} ms", nanos / 1e6),
+    }
 }
 
 /// Sorts, and takes the one in the middle.

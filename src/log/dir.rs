@@ -326,7 +326,9 @@ fn recognize(fs: &dyn Fs, root: &Path) -> Result<Owner> {
     };
     let text = String::from_utf8_lossy(&bytes);
     match text.trim().parse::<u32>() {
-        Ok(FORMAT_VERSION) if foreign_marker(fs, root)? => Ok(Owner::Other("Kafka has used it since".into())),
+        Ok(FORMAT_VERSION) if Marker::read(fs, root)? == Marker::Theirs => {
+            Ok(Owner::Other("Kafka has used it since".into()))
+        }
         Ok(FORMAT_VERSION) => Ok(Owner::Us),
         Ok(found) => Err(Error::NewerFormat { path, found, supported: FORMAT_VERSION }),
         Err(_) => Err(Error::NotOurs { path, found: format!("its version is {:?}", text.trim()) }),
@@ -355,11 +357,36 @@ fn identify(fs: &dyn Fs, root: &Path, adopt: bool) -> Result<()> {
     replace_file(fs, &path, format!("{FORMAT_VERSION}\n").as_bytes()).or_io("write", &path)
 }
 
-/// Whether somebody who is not us closed the directory last.
-fn foreign_marker(fs: &dyn Fs, root: &Path) -> Result<bool> {
-    let path = root.join(CLEAN_SHUTDOWN);
-    let marker = read_file(fs, &path, SMALL).or_io("read", &path)?;
-    Ok(marker.is_some_and(|bytes| bytes != OUR_CLEAN_SHUTDOWN.as_bytes()))
+/// Who closed the directory last, if it was closed in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marker {
+    Missing,
+    Ours,
+    Theirs,
+    /// It is there and nobody wrote it like that: it says nothing.
+    Damaged,
+}
+
+impl Marker {
+    fn read(fs: &dyn Fs, root: &Path) -> Result<Marker> {
+        let path = root.join(CLEAN_SHUTDOWN);
+        Ok(read_file(fs, &path, SMALL)
+            .or_io("read", &path)?
+            .map_or(Marker::Missing, |bytes| Self::of(&bytes)))
+    }
+
+    /// Kafka's is empty in its older versions and names the epoch of its broker in the newer ones.
+    fn of(bytes: &[u8]) -> Marker {
+        const EPOCH: &str = "\"brokerEpoch\":";
+        let text = String::from_utf8_lossy(bytes);
+        let epoch = text.split_once(EPOCH).map(|(_, behind)| behind.trim_start_matches(' '));
+        match epoch {
+            _ if bytes == OUR_CLEAN_SHUTDOWN.as_bytes() => Marker::Ours,
+            _ if bytes.is_empty() => Marker::Theirs,
+            Some(epoch) if epoch.starts_with(|first: char| first.is_ascii_digit()) => Marker::Theirs,
+            _ => Marker::Damaged,
+        }
+    }
 }
 
 /// Removes what we once noted of logs that somebody else has written to since.
@@ -384,9 +411,28 @@ fn disown(fs: &dyn Fs, root: &Path) -> Result<()> {
 /// counts as a crash.
 fn take_marker(fs: &dyn Fs, root: &Path) -> Result<bool> {
     let path = root.join(CLEAN_SHUTDOWN);
-    match fs.remove(&path) {
-        Ok(()) => fs.sync_dir(root).or_io("sync", root).map(|()| true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).or_io("remove", &path),
+    let marker = Marker::read(fs, root)?;
+    if marker != Marker::Missing {
+        fs.remove(&path).or_io("remove", &path)?;
+        fs.sync_dir(root).or_io("sync", root)?;
+    }
+    Ok(matches!(marker, Marker::Ours | Marker::Theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_of_kafka_is_told_from_ours_and_from_damage() {
+        assert_eq!(Marker::of(OUR_CLEAN_SHUTDOWN.as_bytes()), Marker::Ours);
+        assert_eq!(Marker::of(b""), Marker::Theirs);
+        assert_eq!(Marker::of(b"{\"version\":0,\"brokerEpoch\":27}"), Marker::Theirs);
+        assert_eq!(Marker::of(b"{\"version\": 0, \"brokerEpoch\": 0}"), Marker::Theirs);
+        for bit in 0..OUR_CLEAN_SHUTDOWN.len() * 8 {
+            let mut bytes = OUR_CLEAN_SHUTDOWN.as_bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Marker::of(&bytes), Marker::Damaged, "bit {bit}");
+        }
     }
 }

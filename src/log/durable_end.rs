@@ -7,7 +7,7 @@
 //!
 //! slot   0 magic 4 | 4 version 2 | 6 flags 2 | 8 sequence 8 | 16 start offset 8 | 24 durable end 8 | 32 reserved end 8
 //!        40 first unstable 8 | 48 segment base 8 | 56 segment bytes 8 | 64 largest timestamp 8 | 72 its offset 8
-//!        80 three sums of 4 + 4 | 104 zeros | 508 CRC-32 of all before
+//!        80 three sums of 4 + 4 | 104 zeros | 508 CRC-32 of the directory's name and all before
 //! ```
 //! The slot with the highest sequence counts. Most writes are hints that follow a sync of the log and need none of their
 //! own: if they are lost, recovery only reads more. Some must not be lost: a reservation, a start offset. Hence three
@@ -18,6 +18,7 @@
 //! given out; after a crash the log goes on there, and so no offset ever names two records.
 
 use super::failure::CommitFailure;
+use super::seal::Seal;
 use crate::error::{Error, OrIo, Result};
 use crate::io::{Fs, LazyFile};
 use crate::segment::{FileSum, TimeEntry};
@@ -77,7 +78,7 @@ impl DurableEnd {
         }
     }
 
-    fn encode(&self, sequence: u64) -> [u8; SLOT_LEN] {
+    fn encode(&self, seal: &Seal, sequence: u64) -> [u8; SLOT_LEN] {
         let mut flags = 0;
         flags |= if self.sync_failed { FLAG_SYNC_FAILED } else { 0 };
         flags |= if self.largest.is_some() { FLAG_HAS_LARGEST } else { 0 };
@@ -108,14 +109,14 @@ impl DurableEnd {
             put(&sum.count.to_be_bytes());
             put(&sum.crc.to_be_bytes());
         }
-        let crc = crc32fast::hash(&slot[..CRC_AT]);
+        let crc = seal.checksum(&[&slot[..CRC_AT]]);
         slot[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         slot
     }
 
-    fn decode(slot: &[u8]) -> Verdict {
+    fn decode(seal: &Seal, slot: &[u8]) -> Verdict {
         if slot.len() != SLOT_LEN
-            || crc32fast::hash(&slot[..CRC_AT]) != u32_at(slot, CRC_AT)
+            || seal.checksum(&[&slot[..CRC_AT]]) != u32_at(slot, CRC_AT)
             || u32_at(slot, 0) != MAGIC
         {
             return Verdict::Invalid;
@@ -162,6 +163,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[derive(Debug)]
 pub(crate) struct DurableEndFile {
     file: LazyFile,
+    seal: Seal,
     written: Mutex<Written>,
 }
 
@@ -182,17 +184,18 @@ impl DurableEndFile {
             other => other,
         }
         .or_io("create", &path)?;
+        let seal = Seal::of(dir);
         for slot in 0..SLOTS {
-            file.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(slot as u64))
+            file.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(&seal, slot as u64))
                 .or_io("write to", &path)?;
         }
         file.sync().or_io("sync", &path)?;
-        Ok(Self::new(LazyFile::opened(fs, path, file), state, SLOTS as u64 - 1, SLOTS - 1))
+        Ok(Self::new(LazyFile::opened(fs, path, file), seal, state, SLOTS as u64 - 1, SLOTS - 1))
     }
 
     /// A state that stands in no file, for a log that must not be touched.
     pub(crate) fn unwritten(fs: &Arc<dyn Fs>, dir: &Path, state: DurableEnd) -> Self {
-        Self::new(LazyFile::new(fs, dir.join(DURABLE_END)), state, 0, 0)
+        Self::new(LazyFile::new(fs, dir.join(DURABLE_END)), Seal::of(dir), state, 0, 0)
     }
 
     /// Reads the file. `None` if there is none, or no slot of it is whole.
@@ -205,10 +208,11 @@ impl DurableEndFile {
         };
         let bytes =
             file.read_up_to(0, (SLOTS - 1) * SLOT_SPACING as usize + SLOT_LEN).or_io("read", &path)?;
+        let seal = Seal::of(dir);
         let mut newest: Option<(u64, usize, DurableEnd)> = None;
         for slot in 0..SLOTS {
             let at = slot * SLOT_SPACING as usize;
-            match DurableEnd::decode(bytes.get(at..at + SLOT_LEN).unwrap_or_default()) {
+            match DurableEnd::decode(&seal, bytes.get(at..at + SLOT_LEN).unwrap_or_default()) {
                 Verdict::Valid(sequence, state) if newest.is_none_or(|best| sequence > best.0) => {
                     newest = Some((sequence, slot, state));
                 }
@@ -219,13 +223,13 @@ impl DurableEndFile {
             }
         }
         Ok(newest.map(|(sequence, slot, state)| {
-            Self::new(LazyFile::opened(fs, path, file), state, sequence, slot)
+            Self::new(LazyFile::opened(fs, path, file), seal, state, sequence, slot)
         }))
     }
 
-    fn new(file: LazyFile, state: DurableEnd, sequence: u64, newest: usize) -> Self {
+    fn new(file: LazyFile, seal: Seal, state: DurableEnd, sequence: u64, newest: usize) -> Self {
         let written = Mutex::new(Written { state, sequence, newest, synced: newest });
-        Self { file, written }
+        Self { file, seal, written }
     }
 
     /// What was written last.
@@ -264,7 +268,7 @@ impl DurableEndFile {
             .find(|slot| *slot != written.newest && *slot != written.synced)
             .expect("there are more slots than exceptions");
         let sequence = written.sequence + 1;
-        self.file.get()?.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(sequence))?;
+        self.file.get()?.write_all_at(slot as u64 * SLOT_SPACING, &state.encode(&self.seal, sequence))?;
         *written = Written { state, sequence, newest: slot, synced: written.synced };
         Ok(())
     }
@@ -287,6 +291,10 @@ mod tests {
             segment_bytes: 77,
             ..DurableEnd::starting_at(2)
         }
+    }
+
+    fn seal() -> Seal {
+        Seal::of(Path::new("/"))
     }
 
     fn created() -> (Arc<dyn Fs>, DurableEndFile) {
@@ -325,7 +333,7 @@ mod tests {
                 let at = slot * SLOT_SPACING as usize;
                 let slot = &now[at..at + SLOT_LEN];
                 slot == &committed[at..at + SLOT_LEN]
-                    && matches!(DurableEnd::decode(slot), Verdict::Valid(_, state) if state.reserved_end == 1000 + commit)
+                    && matches!(DurableEnd::decode(&seal(), slot), Verdict::Valid(_, state) if state.reserved_end == 1000 + commit)
             });
             assert!(kept.count() >= 1, "after commit {commit}");
         }
@@ -333,27 +341,36 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_makes_a_slot_invalid() {
-        let slot = state(10).encode(7);
-        assert!(matches!(DurableEnd::decode(&slot), Verdict::Valid(7, decoded) if decoded == state(10)));
+        let slot = state(10).encode(&seal(), 7);
+        assert!(
+            matches!(DurableEnd::decode(&seal(), &slot), Verdict::Valid(7, decoded) if decoded == state(10))
+        );
         for bit in 0..SLOT_LEN * 8 {
             let mut slot = slot;
             slot[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(DurableEnd::decode(&slot), Verdict::Invalid), "bit {bit}");
+            assert!(matches!(DurableEnd::decode(&seal(), &slot), Verdict::Invalid), "bit {bit}");
         }
-        assert!(matches!(DurableEnd::decode(&[]), Verdict::Invalid));
-        assert!(matches!(DurableEnd::decode(&[0; SLOT_LEN]), Verdict::Invalid));
+        assert!(matches!(DurableEnd::decode(&seal(), &[]), Verdict::Invalid));
+        assert!(matches!(DurableEnd::decode(&seal(), &[0; SLOT_LEN]), Verdict::Invalid));
     }
 
     #[test]
     fn a_newer_version_is_not_guessed_at() {
         let (fs, _) = created();
-        let mut slot = state(10).encode(99);
+        let mut slot = state(10).encode(&seal(), 99);
         slot[5] = 2;
-        let crc = crc32fast::hash(&slot[..CRC_AT]);
+        let crc = seal().checksum(&[&slot[..CRC_AT]]);
         slot[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
         fs.open(Path::new("/durable-end")).unwrap().write_all_at(0, &slot).unwrap();
         let error = DurableEndFile::open(&fs, Path::new("/")).map(drop).unwrap_err();
         assert!(matches!(error, Error::NewerFormat { found: 2, supported: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_another_log_says_is_not_believed() {
+        let slot = state(10).encode(&Seal::of(Path::new("/orders-1")), 7);
+        assert!(matches!(DurableEnd::decode(&Seal::of(Path::new("/orders-1")), &slot), Verdict::Valid(7, _)));
+        assert!(matches!(DurableEnd::decode(&Seal::of(Path::new("/orders-0")), &slot), Verdict::Invalid));
     }
 
     #[test]

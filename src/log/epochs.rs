@@ -52,6 +52,43 @@ impl LeaderEpochs {
     }
 }
 
+/// Epochs of a log that somebody else wrote: as a checkpoint knows them, and as the batches go on where it lags behind.
+///
+/// One batch alone is not believed for good: its epoch is outside its checksum. Epochs ascend, so the next batch tells.
+#[derive(Debug, Clone)]
+pub(crate) struct LearnedEpochs {
+    pub(crate) epochs: LeaderEpochs,
+    /// What was known before the newest epoch, as long as only one batch has it.
+    before: Option<LeaderEpochs>,
+}
+
+impl LearnedEpochs {
+    pub(crate) fn new(epochs: LeaderEpochs) -> Self {
+        Self { epochs, before: None }
+    }
+
+    /// Takes note of the next batch.
+    pub(crate) fn learn(&mut self, epoch: i32, base_offset: u64) {
+        if let Some(before) = self.before.take() {
+            let between = before.latest().unwrap_or(0)..self.epochs.latest().unwrap_or(0);
+            if between.contains(&epoch) {
+                self.epochs = before;
+            }
+        }
+        if epoch > self.epochs.latest().unwrap_or(-1) {
+            self.before = Some(self.epochs.clone());
+            self.epochs.assign(epoch, base_offset);
+        }
+    }
+
+    /// No epoch begins behind the end, lest the next batch carry one that is not its own.
+    pub(crate) fn end_at(&mut self, end: u64) {
+        if let Some(&(epoch, _)) = self.epochs.entries.last().filter(|(_, start)| *start > end) {
+            self.epochs.assign(epoch, end);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +123,37 @@ mod tests {
         assert_eq!(epochs.entries(), [(2, 10), (4, 20), (8, 25)]);
         epochs.assign(4, 22);
         assert_eq!(epochs.entries(), [(2, 10), (4, 22)]);
+    }
+
+    fn learned(known: &[(i32, u64)], batches: &[(i32, u64)]) -> Vec<(i32, u64)> {
+        let mut learned = LearnedEpochs::new(LeaderEpochs::from_entries(known.to_vec()).unwrap());
+        batches.iter().for_each(|(epoch, base_offset)| learned.learn(*epoch, *base_offset));
+        learned.epochs.entries().to_vec()
+    }
+
+    #[test]
+    fn newer_epochs_are_learned_and_older_ones_say_nothing() {
+        let batches = [(0, 0), (0, 3), (2, 5), (2, 6), (7, 9), (-1, 10)];
+        assert_eq!(learned(&[], &batches), [(0, 0), (2, 5), (7, 9)]);
+        assert_eq!(learned(&[(0, 0), (2, 4)], &batches), [(0, 0), (2, 4), (7, 9)]);
+        assert_eq!(learned(&[(9, 0)], &batches), [(9, 0)]);
+    }
+
+    #[test]
+    fn an_epoch_that_the_next_batch_does_not_go_on_with_is_forgotten() {
+        assert_eq!(learned(&[], &[(0, 0), (99, 3), (0, 5), (0, 6)]), [(0, 0)]);
+        assert_eq!(learned(&[], &[(99, 0), (0, 3), (1, 5)]), [(0, 3), (1, 5)]);
+        assert_eq!(learned(&[(1, 0)], &[(1, 0), (99, 3), (4, 5), (4, 6)]), [(1, 0), (4, 5)]);
+        assert_eq!(learned(&[(1, 0)], &[(4, 5), (4, 6), (1, 7)]), [(1, 0), (4, 5)]);
+    }
+
+    #[test]
+    fn no_epoch_begins_behind_the_end() {
+        let mut learned = LearnedEpochs::new(epochs());
+        learned.end_at(30);
+        assert_eq!(learned.epochs, epochs());
+        learned.end_at(15);
+        assert_eq!(learned.epochs.entries(), [(2, 10), (7, 15)]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The file `segment-manifest`: which segments a log has closed, what is known of them, and its epochs.
 //!
 //! ```text
-//! header   0 "brooklet" 8 | 8 version 4 | 12 CRC-32 of the 12 bytes before
-//! record   0 kind 1 | 1 flags 1 | 2 zeros 2 | 4 CRC-32 of the other 68 bytes | 8 payload 64        72 bytes
+//! header   0 "brooklet" 8 | 8 version 4 | 12 CRC-32 of the directory's name and the 12 bytes before
+//! record   0 kind 1 | 1 flags 1 | 2 zeros 2 | 4 CRC-32 of that name and the other 68 bytes | 8 payload 64     72 bytes
 //!   sealed     8 base 8 | 16 end 8 | 24 bytes 8 | 32 largest timestamp 8 | 40 its offset 8 | 48 three sums of 4 + 4
 //!   removed    8 base 8
 //!   epoch      8 epoch 4 | 16 start offset 8
@@ -15,6 +15,7 @@
 
 use super::epochs::LeaderEpochs;
 use super::failure::CommitFailure;
+use super::seal::Seal;
 use crate::error::{Error, OrIo, Result};
 use crate::io::{Fs, LazyFile, read_file, replace_file};
 use crate::segment::{FileSum, SealedFacts, TimeEntry};
@@ -46,7 +47,7 @@ pub(crate) enum Fact {
 }
 
 impl Fact {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, seal: &Seal, out: &mut Vec<u8>) {
         let mut record = [0; RECORD_LEN];
         let mut put = |at: usize, number: u64| record[at..at + 8].copy_from_slice(&number.to_be_bytes());
         let (kind, flags) = match self {
@@ -76,14 +77,14 @@ impl Fact {
         };
         record[0] = kind;
         record[1] = flags;
-        let crc = checksum(&record);
+        let crc = checksum(seal, &record);
         record[CRC_AT..PAYLOAD_AT].copy_from_slice(&crc.to_be_bytes());
         out.extend_from_slice(&record);
     }
 
-    fn decode(record: &[u8; RECORD_LEN]) -> Option<Fact> {
+    fn decode(seal: &Seal, record: &[u8; RECORD_LEN]) -> Option<Fact> {
         let number = |at: usize| u64::from_be_bytes(*record[at..].first_chunk().expect("inside a record"));
-        if checksum(record) != number(0) as u32 {
+        if checksum(seal, record) != number(0) as u32 {
             return None;
         }
         let sum = |at: usize| FileSum { count: (number(at) >> 32) as u32, crc: number(at) as u32 };
@@ -106,19 +107,16 @@ impl Fact {
     }
 }
 
-fn checksum(record: &[u8; RECORD_LEN]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&record[..CRC_AT]);
-    hasher.update(&record[PAYLOAD_AT..]);
-    hasher.finalize()
+fn checksum(seal: &Seal, record: &[u8; RECORD_LEN]) -> u32 {
+    seal.checksum(&[&record[..CRC_AT], &record[PAYLOAD_AT..]])
 }
 
-fn encode(facts: &[Fact]) -> Vec<u8> {
+fn encode(seal: &Seal, facts: &[Fact]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + facts.len() * RECORD_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-    facts.iter().for_each(|fact| fact.encode(&mut bytes));
+    bytes.extend_from_slice(&seal.checksum(&[&bytes]).to_be_bytes());
+    facts.iter().for_each(|fact| fact.encode(seal, &mut bytes));
     bytes
 }
 
@@ -160,6 +158,7 @@ impl Contents {
 #[derive(Debug)]
 pub(crate) struct Manifest {
     file: LazyFile,
+    seal: Seal,
     end: u64,
 }
 
@@ -167,14 +166,15 @@ impl Manifest {
     /// Replaces the file, in one step, by one that says just this. Durable when it returns.
     pub(crate) fn create(fs: &Arc<dyn Fs>, dir: &Path, contents: &Contents) -> Result<Self> {
         let path = dir.join(MANIFEST);
-        let bytes = encode(&contents.facts());
+        let seal = Seal::of(dir);
+        let bytes = encode(&seal, &contents.facts());
         replace_file(fs.as_ref(), &path, &bytes).or_io("write", &path)?;
-        Ok(Self { file: LazyFile::new(fs, path), end: bytes.len() as u64 })
+        Ok(Self { file: LazyFile::new(fs, path), seal, end: bytes.len() as u64 })
     }
 
     /// A manifest that stands in no file, for a log that must not be touched.
     pub(crate) fn unwritten(fs: &Arc<dyn Fs>, dir: &Path) -> Self {
-        Self { file: LazyFile::new(fs, dir.join(MANIFEST)), end: 0 }
+        Self { file: LazyFile::new(fs, dir.join(MANIFEST)), seal: Seal::of(dir), end: 0 }
     }
 
     /// Reads the file. `None` if there is none.
@@ -183,15 +183,16 @@ impl Manifest {
         let Some(bytes) = read_file(fs.as_ref(), &path, BYTES_MAX).or_io("read", &path)? else {
             return Ok(None);
         };
+        let seal = Seal::of(dir);
         let (header, records) = bytes.split_at(HEADER_LEN.min(bytes.len()));
-        if let Some(found) = version(header).filter(|found| *found != VERSION) {
+        if let Some(found) = version(&seal, header).filter(|found| *found != VERSION) {
             return Err(Error::NewerFormat { path, found, supported: VERSION });
         }
         let mut contents = Contents::default();
         let mut end = HEADER_LEN;
         for (index, record) in records.chunks_exact(RECORD_LEN).enumerate() {
             let record = record.first_chunk().expect("a chunk is a record long");
-            match Fact::decode(record) {
+            match Fact::decode(&seal, record) {
                 Some(fact) => {
                     contents.add(fact);
                     end = HEADER_LEN + (index + 1) * RECORD_LEN;
@@ -199,17 +200,17 @@ impl Manifest {
                 None => contents.damaged += 1,
             }
         }
-        contents.damaged += usize::from(header.len() < HEADER_LEN || version(header).is_none());
+        contents.damaged += usize::from(header.len() < HEADER_LEN || version(&seal, header).is_none());
         contents.outdated = records.len() / RECORD_LEN - contents.damaged.min(records.len() / RECORD_LEN);
         contents.outdated -= contents.facts().len().min(contents.outdated);
-        Ok(Some((Self { file: LazyFile::new(fs, path), end: end as u64 }, contents)))
+        Ok(Some((Self { file: LazyFile::new(fs, path), seal, end: end as u64 }, contents)))
     }
 
     /// Adds facts; durable when it returns. After an error they may or may not be there, which is the same to a reader
     /// as long as they are true.
     pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<(), CommitFailure> {
         let mut bytes = Vec::with_capacity(facts.len() * RECORD_LEN);
-        facts.iter().for_each(|fact| fact.encode(&mut bytes));
+        facts.iter().for_each(|fact| fact.encode(&self.seal, &mut bytes));
         let write = self.file.get().and_then(|file| file.write_all_at(self.end, &bytes));
         write.or_io("write to", self.file.path()).map_err(CommitFailure::Write)?;
         self.sync().map_err(CommitFailure::Sync)?;
@@ -224,11 +225,11 @@ impl Manifest {
 }
 
 /// The version that a header names, if its checksum holds.
-fn version(header: &[u8]) -> Option<u32> {
+fn version(seal: &Seal, header: &[u8]) -> Option<u32> {
     let (head, crc) = header.split_at_checked(HEADER_LEN - 4)?;
     let crc = u32::from_be_bytes(*crc.first_chunk()?);
     let version = u32::from_be_bytes(*head.last_chunk()?);
-    (crc32fast::hash(head) == crc && head.starts_with(MAGIC)).then_some(version)
+    (seal.checksum(&[head]) == crc && head.starts_with(MAGIC)).then_some(version)
 }
 
 #[cfg(test)]
@@ -315,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn what_another_log_says_is_damage() {
+        let (fs, _) = written();
+        let bytes = read_file(fs.as_ref(), Path::new("/segment-manifest"), 4096).unwrap().unwrap();
+        fs.create_dir(Path::new("/orders-0")).unwrap();
+        replace_file(fs.as_ref(), Path::new("/orders-0/segment-manifest"), &bytes).unwrap();
+        let (_, contents) = Manifest::open(&fs, Path::new("/orders-0")).unwrap().unwrap();
+        assert_eq!(contents, Contents { damaged: 1 + facts().len(), ..Contents::default() });
+    }
+
+    #[test]
     fn a_torn_tail_is_written_over() {
         let (fs, contents) = written();
         let path = Path::new("/segment-manifest");
@@ -331,7 +342,7 @@ mod tests {
         let file = fs.open(Path::new("/segment-manifest")).unwrap();
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&2u32.to_be_bytes());
-        header.extend_from_slice(&crc32fast::hash(&header).to_be_bytes());
+        header.extend_from_slice(&Seal::of(Path::new("/")).checksum(&[&header]).to_be_bytes());
         file.write_all_at(0, &header).unwrap();
         let error = Manifest::open(&fs, Path::new("/")).map(drop).unwrap_err();
         assert!(matches!(error, Error::NewerFormat { found: 2, supported: 1, .. }), "{error}");

@@ -28,6 +28,7 @@ mod order;
 mod read;
 mod recover;
 mod roll;
+mod seal;
 mod segments;
 mod start;
 mod survey;

@@ -47,7 +47,7 @@ impl Log {
         survey.set_aside_removed();
         let state = survey.durable_state();
         let recovery = Recovery::run(&home, &survey, state, adopted, config.index_interval_bytes)?;
-        survey.contents.epochs = recovery.epochs.clone();
+        survey.contents.epochs = recovery.epochs.epochs.clone();
         let (segments, tails) = (recovery.segments.clone(), recovery.tails.clone());
         let opening = Opening {
             transactions: recovery.transactions.clone(),

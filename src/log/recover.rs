@@ -6,7 +6,7 @@
 
 use super::damage::Damage;
 use super::durable_end::DurableEnd;
-use super::epochs::LeaderEpochs;
+use super::epochs::LearnedEpochs;
 use super::order::{self, Expected};
 use super::survey::Survey;
 use crate::error::{OrIo, Result};
@@ -43,7 +43,7 @@ pub(super) enum Repair {
 #[derive(Debug)]
 pub(super) struct Recovery<'a> {
     home: &'a Arc<Home>,
-    pub(super) epochs: LeaderEpochs,
+    pub(super) epochs: LearnedEpochs,
     state: DurableEnd,
     adopted: Option<Adopted>,
     index_interval: u32,
@@ -70,7 +70,7 @@ impl<'a> Recovery<'a> {
         adopted: Option<Adopted>,
         index_interval: u32,
     ) -> Result<Self> {
-        let epochs = survey.contents.epochs.clone();
+        let epochs = LearnedEpochs::new(survey.contents.epochs.clone());
         let start = survey
             .logs
             .keys()
@@ -117,12 +117,13 @@ impl<'a> Recovery<'a> {
 
     fn known_segments(&mut self, survey: &Survey) -> Result<()> {
         let limit = self.tail_base(survey);
+        let adopted_tail = survey.logs.range(limit..).next().filter(|_| self.adopted.is_some());
         let mut bases: Vec<u64> = survey.logs.range(..limit).map(|(base, _)| *base).collect();
         bases.extend(survey.contents.sealed.range(..limit).map(|(base, _)| *base));
         bases.sort_unstable();
         bases.dedup();
         for (index, base) in bases.iter().enumerate() {
-            let next_base = bases.get(index + 1).copied();
+            let next_base = bases.get(index + 1).copied().or(adopted_tail.map(|(base, _)| *base));
             match (survey.contents.sealed.get(base), survey.logs.get(base)) {
                 (Some(facts), Some(len)) if *len >= facts.bytes => self.take(*facts, *len)?,
                 (Some(facts), Some(len)) => self.take_short(*facts, *len)?,
@@ -354,8 +355,10 @@ impl<'a> Recovery<'a> {
         let path = self.home.path(base, FileKind::Log);
         let file = self.open(base)?;
         let mut scanner = Scanner::new(file.as_ref(), position, len);
-        let mut dense = true;
+        let (mut dense, mut exact) = (true, true);
         loop {
+            let contradicted =
+                self.adopted.is_some() && scanner.is_contradicted(self.end).or_io("read", &path)?;
             match scanner.step().or_io("read", &path)? {
                 Step::End => return Ok((Found::End, scanner.position(), dense)),
                 Step::Invalid(invalid) => {
@@ -363,21 +366,22 @@ impl<'a> Recovery<'a> {
                         return Ok((found(&invalid), scanner.position(), dense));
                     }
                     scanner.skip_damage(self.end..u64::MAX).or_io("read", &path)?;
-                    dense = false;
+                    exact = false;
                 }
                 Step::Batch(at, batch) => {
                     let header = batch.header();
                     self.learn_epoch(header);
-                    let exact = self.adopted.is_none();
-                    let disorder = order::check(header, Expected::Base(self.end), exact, &self.epochs);
-                    if disorder.is_err() || header.last_offset() - base > i32::MAX as u64 {
+                    let ours = self.adopted.is_none();
+                    let order = order::check(header, Expected::Base(self.end), ours, &self.epochs.epochs);
+                    if contradicted || order.is_err() || header.last_offset() - base > i32::MAX as u64 {
                         if !self.steps_over(Found::OutOfOrder) {
                             return Ok((Found::OutOfOrder, at, dense));
                         }
-                        dense = false;
+                        exact = false;
                         continue;
                     }
-                    dense &= header.base_offset == self.end;
+                    dense &= !exact || header.base_offset == self.end;
+                    exact = true;
                     self.end = header.next_offset();
                     self.observe(live, at, &batch);
                 }
@@ -394,14 +398,12 @@ impl<'a> Recovery<'a> {
 
     /// Kafka's checkpoint of epochs may lag behind its log, or be gone. As in Kafka, a batch of a newer epoch begins it.
     fn learn_epoch(&mut self, header: &BatchHeader) {
-        let newer = header.leader_epoch > self.epochs.latest().unwrap_or(-1);
-        if self.adopted.is_some() && newer {
-            self.epochs.assign(header.leader_epoch, header.base_offset);
+        if self.adopted.is_some() {
+            self.epochs.learn(header.leader_epoch, header.base_offset);
         }
     }
 
-    /// Holds what was found against what Kafka knew: what it had synced must be there, and no epoch begins behind the
-    /// end, lest the next batch carry one that is not its own.
+    /// Holds what was found against what Kafka knew: what it had synced must be there.
     fn settle(&mut self, adopted: Adopted) {
         let end = self.end.max(adopted.start_offset);
         if end < adopted.recovery_point {
@@ -412,10 +414,7 @@ impl<'a> Recovery<'a> {
             self.end = adopted.recovery_point;
             self.seal_last();
         }
-        let end = self.end.max(adopted.start_offset);
-        if let Some(&(epoch, _)) = self.epochs.entries().last().filter(|(_, start)| *start > end) {
-            self.epochs.assign(epoch, end);
-        }
+        self.epochs.end_at(self.end.max(adopted.start_offset));
     }
 
     fn decide(&mut self, decision: Decision, base_offset: u64, valid: u64) -> bool {
@@ -440,7 +439,7 @@ impl<'a> Recovery<'a> {
     /// Whether a segment of the tail may begin there: where the last one ends, or where an epoch begins. A new epoch
     /// goes on behind offsets that were only reserved.
     fn may_begin_at(&self, base_offset: u64) -> bool {
-        let epoch_begins = self.epochs.entries().iter().any(|(_, start)| *start == base_offset);
+        let epoch_begins = self.epochs.epochs.entries().iter().any(|(_, start)| *start == base_offset);
         base_offset == self.end
             || (base_offset > self.end && (epoch_begins || self.adopted.is_some()))
             || self.segments.is_empty()

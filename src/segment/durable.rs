@@ -30,7 +30,7 @@ pub(crate) struct Durable<'a> {
 pub(crate) struct Walked {
     /// Behind the last batch.
     pub(crate) next_offset: u64,
-    /// Whether there were gaps, or damage.
+    /// Whether there were gaps that damage does not explain.
     pub(crate) gaps: bool,
     /// Whether there was damage.
     pub(crate) damaged: bool,
@@ -69,13 +69,15 @@ impl Durable<'_> {
             _ => (from.offset, Next::EndsAt(from.offset)),
         };
         let mut walked = Walked { next_offset, gaps: false, damaged: false, lands: true, met: false };
+        let mut exact = from.position == 0;
         loop {
+            let contradicted = !self.dense && scanner.is_contradicted(walked.next_offset)?;
             let invalid = match scanner.step()? {
                 Step::End => return Ok(walked),
-                Step::Batch(position, batch) if self.continues(batch.header(), next) => {
+                Step::Batch(position, batch) if !contradicted && self.continues(batch.header(), next) => {
                     let header = batch.header();
-                    walked.gaps |=
-                        !matches!(next, Next::EndsAt(_)) && header.base_offset != walked.next_offset;
+                    walked.gaps |= exact && header.base_offset != walked.next_offset;
+                    exact = true;
                     walked.next_offset = header.next_offset();
                     next = self.behind(walked.next_offset);
                     walked.met = true;
@@ -89,7 +91,7 @@ impl Durable<'_> {
             };
             let found = if invalid { Found::Bad } else { Found::OutOfOrder };
             debug_assert_eq!(judge(found, Zone::Durable, Place::Followed).decision, Decision::StepOver);
-            (walked.gaps, walked.damaged) = (true, true);
+            (walked.damaged, exact) = (true, false);
             next = Next::Behind(walked.next_offset);
             if invalid {
                 let skipped = scanner.skip_damage(walked.next_offset..self.end_offset)?;

@@ -78,6 +78,27 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether the batch here cannot be where it says, which its checksum does not cover: it leaves a gap behind
+    /// `next_offset`, and the batch that follows it begins in there.
+    pub(crate) fn is_contradicted(&mut self, next_offset: u64) -> io::Result<bool> {
+        let remaining = self.end.saturating_sub(self.position);
+        self.fill((HEADER_LEN as u64).min(remaining) as usize)?;
+        let header = match BatchHeader::read(self.ahead()) {
+            Ok(header) if header.base_offset > next_offset && u64::from(header.size) <= remaining => header,
+            _ => return Ok(false),
+        };
+        let at = self.position;
+        self.position += u64::from(header.size);
+        let contradicted = match self.step()? {
+            Step::Batch(_, behind) => {
+                (next_offset..header.next_offset()).contains(&behind.header().base_offset)
+            }
+            Step::End | Step::Invalid(_) => false,
+        };
+        self.position = at;
+        Ok(contradicted)
+    }
+
     /// Moves behind damage: to the next batch whose checksum holds and whose offsets lie in `offsets`. Without one it
     /// stands at the end.
     ///

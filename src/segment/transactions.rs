@@ -25,6 +25,10 @@ impl OpenTransactions {
         if !header.is_transactional() {
             return None;
         }
+        if header.records_count == 0 {
+            // The cleaner has emptied it, and it cleans only what is decided. The marker may be gone already.
+            return None;
+        }
         if !header.is_control() {
             self.first_offsets.entry(header.producer_id).or_insert(header.base_offset);
             return None;

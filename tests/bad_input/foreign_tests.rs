@@ -47,12 +47,12 @@ fn a_newer_format_is_not_guessed_at() {
         ("brooklet-format", |bytes| *bytes = b"2\n".to_vec()),
         ("orders-0/segment-manifest", |bytes| {
             bytes[8..12].copy_from_slice(&2_u32.to_be_bytes());
-            let crc = crc32fast::hash(&bytes[..12]);
+            let crc = crc32fast::hash(&[b"orders-0", &bytes[..12]].concat());
             bytes[12..16].copy_from_slice(&crc.to_be_bytes());
         }),
         ("orders-0/durable-end", |bytes| {
             bytes[4..6].copy_from_slice(&2_u16.to_be_bytes());
-            let crc = crc32fast::hash(&bytes[..508]);
+            let crc = crc32fast::hash(&[b"orders-0", &bytes[..508]].concat());
             bytes[508..512].copy_from_slice(&crc.to_be_bytes());
         }),
     ];

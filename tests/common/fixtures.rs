@@ -3,7 +3,9 @@
 //! They are not part of this repository. `BROOKLET_KAFKA_FIXTURES` names their folder; without it they are looked for
 //! beside the repository. Where they are missing, the tests say so and check nothing.
 
+use parking_lot::Mutex;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -47,8 +49,11 @@ pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
-/// Says something to whoever runs the tests. The test harness swallows what is printed by a test that passes; what is
-/// written to the handle it lets through.
+/// Says something to whoever runs the tests, once. The test harness swallows what is printed by a test that passes; what
+/// is written to the handle it lets through.
 pub(crate) fn say(sentence: &str) {
-    let _ = writeln!(std::io::stderr(), "{sentence}");
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().insert(sentence.to_owned()) {
+        let _ = writeln!(std::io::stderr(), "{sentence}");
+    }
 }

@@ -7,7 +7,7 @@ use crate::fixtures::{fixtures, say};
 use crate::reading::records;
 use brooklet::io::OsFs;
 use brooklet::log::{Log, LogDir};
-use brooklet::record::{BatchBuilder, Compression, RecordParts};
+use brooklet::record::{BatchBuilder, BatchHeader, Compression, RecordParts};
 use brooklet::{LogConfig, Timestamp, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,4 +190,47 @@ fn append(log: &Log, kafka: &mut Partition, values: &[&[u8]]) {
         .append(&mut batch.build().expect("it has records"))
         .unwrap_or_else(|error| panic!("{}: {error}", kafka.id));
     assert_eq!(appended.last_offset + 1, kafka.end, "{}", kafka.id);
+}
+
+/// The cleaner empties the last batch of a producer and keeps it for its sequence number; the marker behind it goes when
+/// its time has come. Here it is cut off, which leaves the same picture.
+#[test]
+fn a_batch_that_the_cleaner_has_emptied_opens_no_transaction() {
+    let Some(folder) = fixtures() else { return };
+    let state = states_of(&folder, &["compacted"]).into_iter().find(|state| state.name == "compacted/dir");
+    let state = state.expect("the last state");
+    let is_it = |kafka: &&Partition| kafka.id.to_string() == "compact-txn-short-0";
+    let kafka = state.partitions.iter().find(is_it).expect("it is there");
+    let disk = Disk::copy_of(&state.folder);
+    let emptied = |log: &[u8]| {
+        let mut at = 0;
+        while let Ok(header) = BatchHeader::read(&log[at..]) {
+            at += header.size as usize;
+            if header.is_transactional() && header.records_count == 0 {
+                return Some((at, header.next_offset()));
+            }
+        }
+        None
+    };
+    let mut end = None;
+    for (name, log) in disk.files(&kafka.id.to_string(), ".log") {
+        let path = format!("{}/{name}", kafka.id);
+        match (end, emptied(&log)) {
+            (Some(_), _) => disk.remove(&path),
+            (None, Some((cut, next_offset))) => {
+                disk.change(&path, |log| log.truncate(cut));
+                end = Some(next_offset);
+            }
+            (None, None) => {}
+        }
+    }
+    let end = end.expect("there is such a batch");
+    disk.change("recovery-point-offset-checkpoint", |text| {
+        let shorter = String::from_utf8_lossy(text)
+            .replace("compact-txn-short 0 185", &format!("compact-txn-short 0 {end}"));
+        *text = shorter.into_bytes();
+    });
+    let dir = disk.adopt();
+    let log = dir.open_log(&kafka.id, kafka.config.clone()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((log.watermarks().last_stable, log.watermarks().end), (end, end));
 }

@@ -9,6 +9,8 @@
 //! - `adoption`: directories that Kafka closed in order, taken over.
 //! - `recovery`: directories that `kill -9` left, some of them damaged.
 //! - `damage`: what was durable and has changed since, which Kafka would throw away and we do not.
+//! - `epochs`: leader epochs, of which Kafka's checkpoint may know too little or too much.
+//! - `derived`: indexes that are lost or garbled.
 //! - `interruption`: a process that is killed while it takes a directory over.
 //! - `refusal`: without leave to adopt, nothing is touched.
 //! - `vectors`: what Kafka's own classes computed for indexes and numbers.
