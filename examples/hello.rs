@@ -1,30 +1,22 @@
-//! The log itself: append a batch, make it durable, read it back. Run it twice: it goes on where it stopped.
+//! A topic on disk: send a record, read all of them back. Run it twice: it goes on where it stopped.
 
-use brooklet::log::{Cursor, LogDir, ReadLimit};
-use brooklet::record::{BatchBuilder, Compression, RecordParts};
-use brooklet::{LogConfig, Result, TopicPartition};
+use brooklet::{Broker, NewRecord, Result, Start, TopicConfig};
+use std::time::Duration;
 
 fn main() -> Result<()> {
-    let dir = LogDir::open("./data")?;
-    let orders = TopicPartition::new("orders", 0)?;
-    let log = match dir.partitions()?.contains(&orders) {
-        true => dir.open_log(&orders, LogConfig::default())?,
-        false => dir.create_log(&orders, LogConfig::default())?,
-    };
+    let broker = Broker::open("./data")?;
+    let week = Duration::from_secs(7 * 86_400);
+    broker.ensure_topic("orders", TopicConfig::new().partitions(3).retention(week))?;
 
-    let mut batch = BatchBuilder::new(Compression::None);
-    batch.push(&RecordParts { key: Some(b"alice"), value: Some(b"created"), ..Default::default() })?;
-    batch.push(&RecordParts { key: Some(b"bob"), value: Some(b"paid"), ..Default::default() })?;
-    let appended = log.append(&mut batch.build()?)?;
-    log.flush_to(appended.last_offset + 1)?; // from here on it survives a power cut
+    let producer = broker.producer().build()?;
+    let sent = producer.send(NewRecord::to("orders").key("alice").value("created"))?.wait()?; // durable by default
+    println!("sent to orders-{} @ {}", sent.partition, sent.offset);
 
-    let chunk = log.read(&Cursor::at(appended.base_offset), ReadLimit::bytes(1 << 20))?;
-    for batch in chunk.batches() {
-        for record in batch?.records()?.iter() {
-            let record = record?;
-            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-            println!("orders-0 @ {}: {} = {}", record.offset(), text(record.key()), text(record.value()));
-        }
+    let mut consumer = broker.consumer().assign_topics(["orders"]).start(Start::Earliest).build()?;
+    for record in &consumer.poll(Duration::from_secs(1))? {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let (key, value) = (text(record.key()), text(record.value()));
+        println!("orders-{} @ {}: {key} = {value}", record.partition(), record.offset());
     }
-    dir.close()
+    broker.close()
 }

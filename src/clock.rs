@@ -14,8 +14,23 @@ use std::time::{Duration, Instant, SystemTime};
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> Timestamp;
+
     /// Time since some fixed moment; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// Whether time passes without anybody doing anything. Where it does not, nothing happens in the background: a test
+    /// says when.
+    fn runs_by_itself(&self) -> bool {
+        true
+    }
+
+    /// Asked by a caller that has nothing to do before `monotonic` reaches `until`: how long it is to wait for something
+    /// else to happen. `None` if that moment has come.
+    ///
+    /// A clock that does not run by itself may let the time pass at once: then no call hangs in a test of one thread.
+    fn wait_until(&self, until: Duration) -> Option<Duration> {
+        until.checked_sub(self.monotonic()).filter(|rest| !rest.is_zero())
+    }
 }
 
 /// The machine's own clocks.
@@ -54,6 +69,9 @@ impl Clock for SystemClock {
 }
 
 /// A clock that a test holds in its hand: it moves only when told.
+///
+/// A call that waits tells it too: `consumer.poll(Duration::from_secs(1))` with nothing to be read lets one second pass,
+/// and returns at once. A call that would wait without end waits for another thread.
 ///
 /// ```
 /// use brooklet::clock::{Clock, ManualClock};
@@ -97,6 +115,20 @@ impl Clock for ManualClock {
     fn monotonic(&self) -> Duration {
         self.times.lock().1
     }
+
+    fn runs_by_itself(&self) -> bool {
+        false
+    }
+
+    fn wait_until(&self, until: Duration) -> Option<Duration> {
+        if until == Duration::MAX {
+            return Some(until);
+        }
+        let mut times = self.times.lock();
+        let by = until.saturating_sub(times.1);
+        *times = (times.0 + by, times.1.saturating_add(by));
+        None
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +141,15 @@ mod tests {
         let first = clock.monotonic();
         assert!(clock.monotonic() >= first);
         assert!(clock.now() > Timestamp::from_millis(1_700_000_000_000));
+    }
+
+    #[test]
+    fn whoever_waits_lets_a_manual_clock_go_on() {
+        let clock = ManualClock::new(Timestamp::from_millis(5));
+        assert_eq!(clock.wait_until(Duration::from_secs(2)), None);
+        assert_eq!(clock.wait_until(Duration::from_secs(1)), None);
+        assert_eq!((clock.now().as_millis(), clock.monotonic()), (2005, Duration::from_secs(2)));
+        assert_eq!(clock.wait_until(Duration::MAX), Some(Duration::MAX));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The one error: each variant says what happened and, in its sentence, what the caller does next.
 
-use crate::types::InvalidName;
+use crate::types::{InvalidName, TopicPartition};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -12,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// [`Error::is_retriable`] and [`Error::is_fatal`] answer the two questions that a program asks; the text answers a
 /// person's.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A call to the file system failed. What was asked for did not happen.
@@ -23,7 +25,7 @@ pub enum Error {
         /// To which file or directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 
     /// There is no space left. Nothing acknowledged is lost.
@@ -34,7 +36,7 @@ pub enum Error {
         /// To which file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 
     /// Bytes that were once good are not what they were. Reading can go on behind the damage.
@@ -190,13 +192,190 @@ pub enum Error {
         /// What was closed.
         path: PathBuf,
     },
+
+    /// A producer or consumer that was closed.
+    #[error("this {handle} is closed; build a new one")]
+    HandleClosed {
+        /// Which kind of handle.
+        handle: &'static str,
+    },
+
+    /// There is no such topic, or not any more.
+    #[error("there is no topic {topic:?}; create it first, or check the name")]
+    UnknownTopic {
+        /// Its name.
+        topic: String,
+    },
+
+    /// The topic has no such partition.
+    #[error("topic {topic:?} has no partition {partition}, only 0 to {}; name one of these, or add partitions", partitions - 1)]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: u32,
+        /// How many there are.
+        partitions: u32,
+    },
+
+    /// There is a topic of this name, or of one that metrics could not tell from it.
+    #[error("topic {topic:?} cannot be created: there is {existing:?} already{}; use that one, or choose another name",
+        if topic == existing { "" } else { ", and '.' and '_' look the same in the names of metrics" })]
+    TopicExists {
+        /// The topic that was to be made.
+        topic: String,
+        /// The topic that there is.
+        existing: String,
+    },
+
+    /// A record that this topic does not take.
+    #[error("{partition} does not take this record: {why}; nothing of its batch was appended")]
+    InvalidRecord {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+
+    /// What the topic's settings do not allow.
+    #[error("{topic:?} does not allow this: {why}")]
+    PolicyViolation {
+        /// The topic.
+        topic: String,
+        /// What is not allowed, and what to do instead.
+        why: &'static str,
+    },
+
+    /// It took longer than it was given. What it was about may be tried again.
+    #[error("{what} took longer than {after:?}; try again, or allow more time with {setting}")]
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        after: Duration,
+        /// The setting that says how long.
+        setting: &'static str,
+    },
+
+    /// The producer's buffer has no room for this record now.
+    #[error(
+        "the producer's buffer of {limit} bytes is full; wait for what was sent, or allow more with buffer_memory"
+    )]
+    BufferFull {
+        /// Its size.
+        limit: u64,
+    },
+
+    /// A batch is missing before this one, or this one comes too late to be recognised.
+    #[error(
+        "{partition} expects sequence {expected} of producer {producer_id} and was given {found}; \
+         something before it is missing: build a new producer and send from there"
+    )]
+    OutOfOrderSequence {
+        /// The partition.
+        partition: TopicPartition,
+        /// The producer.
+        producer_id: i64,
+        /// The sequence that it would have to begin with.
+        expected: i32,
+        /// The sequence that it begins with.
+        found: i32,
+    },
+
+    /// A newer producer with the same id has taken over.
+    #[error(
+        "producer {producer_id} of epoch {found} was fenced: {partition} has seen epoch {current}; \
+         another one works in its place, so stop this one"
+    )]
+    ProducerFenced {
+        /// The partition.
+        partition: TopicPartition,
+        /// The producer.
+        producer_id: i64,
+        /// The newest epoch.
+        current: i16,
+        /// The epoch of this one.
+        found: i16,
+    },
+
+    /// A batch and the transaction of its producer do not go together.
+    #[error("{partition} does not take a batch of producer {producer_id}: {why}; abort the transaction")]
+    InvalidTxnState {
+        /// The partition.
+        partition: TopicPartition,
+        /// The producer.
+        producer_id: i64,
+        /// What does not go together.
+        why: String,
+    },
+
+    /// A consumer does not know where to read on, and was not told where to begin in such a case.
+    #[error(
+        "{partition} has nothing at {}, only {start} to {end} (exclusive); seek, or say where to start",
+        requested.map_or("an unknown position".to_owned(), |offset| format!("offset {offset}"))
+    )]
+    NoPosition {
+        /// The partition.
+        partition: TopicPartition,
+        /// Where it stood, if it stood anywhere.
+        requested: Option<u64>,
+        /// The first offset that can be read.
+        start: u64,
+        /// The offset that the next record will get.
+        end: u64,
+    },
+
+    /// A partition that this consumer does not read.
+    #[error("{partition} is not assigned to this consumer; assign it first")]
+    NotAssigned {
+        /// The partition.
+        partition: TopicPartition,
+    },
+
+    /// Two things that cannot be asked for together, or not in this state.
+    #[error("{what}: {why}")]
+    IllegalState {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it cannot be, and what to do.
+        why: &'static str,
+    },
+
+    /// Somebody woke the consumer with `wakeup`.
+    #[error("the consumer was woken up; poll again to go on")]
+    WokenUp,
+
+    /// A piece of the program that was handed in panicked. Nothing else was harmed.
+    #[error("{what} panicked: {message}; nothing else was harmed, mend it")]
+    Panicked {
+        /// What panicked: a partitioner, a callback.
+        what: &'static str,
+        /// What it said.
+        message: String,
+    },
+
+    /// The catalog of topics cannot be read. Nothing was changed.
+    #[error(
+        "the catalog {} cannot be read: {found}; restore it from a backup, or adopt the directory, \
+         which finds the topics by their directories and gives them settings that delete nothing", path.display()
+    )]
+    CatalogDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
 }
 
 impl Error {
     /// Whether the same call may well succeed later, with nothing done but waiting or freeing space.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Error::DiskFull { .. } | Error::Locked { .. } => true,
+            Error::DiskFull { .. }
+            | Error::Locked { .. }
+            | Error::Timeout { .. }
+            | Error::BufferFull { .. }
+            | Error::WokenUp => true,
             Error::Io { source, .. } => {
                 matches!(
                     source.kind(),
@@ -207,11 +386,14 @@ impl Error {
         }
     }
 
-    /// Whether this log can take no more writes before it is opened anew.
+    /// Whether whoever met it can go on only with a new one: the log opened anew, the producer built anew.
     pub fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Error::Poisoned { .. }
+            Error::ProducerFenced { .. }
+                | Error::OutOfOrderSequence { .. }
+                | Error::HandleClosed { .. }
+                | Error::Poisoned { .. }
                 | Error::Indeterminate { .. }
                 | Error::ReadOnly { .. }
                 | Error::Closed { .. }
@@ -220,7 +402,7 @@ impl Error {
 
     /// Puts words to a failure of the file system.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
+        let (path, source) = (path.to_owned(), Arc::new(source));
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Error::DiskFull { action, path, source }

@@ -1,49 +1,66 @@
-//! Kafka's log inside your process: an append-only segmented log in Kafka's own on-disk format, and no server.
+//! Kafka's log inside your process: topics, partitions, producers and consumers over an append-only segmented log in
+//! Kafka's own on-disk format. No server, no port, no async runtime.
 //!
 //! ```no_run
-//! use brooklet::log::{Cursor, LogDir, ReadLimit};
-//! use brooklet::record::{BatchBuilder, Compression, RecordParts};
-//! use brooklet::{LogConfig, TopicPartition};
+//! use brooklet::{Broker, NewRecord, Result, Start, TopicConfig};
+//! use std::time::Duration;
 //!
-//! let dir = LogDir::open("./data")?;
-//! let log = dir.create_log(&TopicPartition::new("orders", 0)?, LogConfig::default())?;
+//! fn main() -> Result<()> {
+//!     let broker = Broker::open("./data")?;
+//!     broker.ensure_topic("orders", TopicConfig::new().partitions(3).retention(Duration::from_secs(7 * 86_400)))?;
 //!
-//! let mut batch = BatchBuilder::new(Compression::None);
-//! batch.push(&RecordParts { key: Some(b"alice"), value: Some(b"created"), ..Default::default() })?;
-//! let appended = log.append(&mut batch.build()?)?;        // survives the end of the process
-//! log.flush_to(appended.last_offset + 1)?;                // survives a power cut
+//!     let producer = broker.producer().build()?;
+//!     let sent = producer.send(NewRecord::to("orders").key("alice").value("created"))?.wait()?; // acks: durable by default
+//!     println!("orders-{} @ {}", sent.partition, sent.offset);
 //!
-//! let chunk = log.read(&Cursor::at(appended.base_offset), ReadLimit::bytes(1 << 20))?;
-//! for batch in chunk.batches() {
-//!     for record in batch?.records()?.iter() {
-//!         println!("{:?}", record?.value());
+//!     let mut consumer = broker.consumer().assign_topics(["orders"]).start(Start::Earliest).build()?;
+//!     for record in &consumer.poll(Duration::from_secs(1))? {
+//!         println!("{:?} = {:?}", record.key(), record.value()); // nothing is copied
 //!     }
+//!     broker.close()
 //! }
-//! dir.close()?;
-//! # Ok::<(), brooklet::Error>(())
 //! ```
 //!
 //! From the top down:
 //!
+//! - [`Broker`]: opens a directory, or memory, and hands out everything else.
+//! - [`Producer`], [`Consumer`], [`Admin`]: what programs and operators hold. [`partitioners`]: where a record goes.
+//! - [`Topic`], [`Partition`]: the log itself, without a client in between.
 //! - [`log`]: one partition's log, and a directory of many. Append, flush, read, find by time, truncate, recover.
 //! - [`segment`]: the files that a log is cut into, and their indexes.
 //! - [`record`]: records to bytes and back.
-//! - [`partition`]: who may write to a partition, as pure functions; the rooms that will use them are not built yet.
+//! - [`partition`]: who may write to a partition, as pure functions, and what is read from it.
 //! - [`io`], [`clock`]: the two doors to the world. A test brings its own disk and its own time.
 //!
 //! What is promised after which call, and what a crash leaves, stands with each of them, and row by row in
-//! `docs/guarantees.md`.
+//! `docs/guarantees.md`; where it is not as in Kafka, in `docs/kafka.md`.
 
+mod admin;
+mod broker;
 pub mod clock;
 mod config;
+mod consumer;
+mod engine;
 mod error;
 pub mod io;
 pub mod log;
 pub mod partition;
+mod producer;
 pub mod record;
 pub mod segment;
+mod topic;
 mod types;
 
-pub use config::LogConfig;
+pub use admin::{Admin, Finding, PartitionDescription, TopicDescription, VerifyReport};
+pub use broker::{Broker, BrokerBuilder};
+pub use config::{Acks, CleanupPolicy, Isolation, LogConfig, TopicConfig, Visibility};
+pub use consumer::{Consumer, ConsumerBuilder, PollFuture, RecordStream, Start, WakeupHandle};
 pub use error::{Error, Result};
-pub use types::{InvalidName, Timestamp, TopicPartition};
+pub use log::{ReadLimit, Watermarks};
+pub use partition::{AppendInfo, Partition, Record, RecordRef, Records};
+pub use producer::{
+    Producer, ProducerBuilder, Receipt, ReceiptFuture, RecordMetadata, SendFuture, TrySendError, partitioners,
+};
+pub use record::NewRecord;
+pub use topic::{InvalidTopicId, Topic, TopicId};
+pub use types::{Compression, InvalidName, Timestamp, TimestampType, TopicPartition};

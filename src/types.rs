@@ -53,6 +53,68 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How the records of a batch are compressed.
+///
+/// Each codec but `None` is a feature of this crate; [`Compression::is_compiled_in`] says whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// Gzip at its default level; the feature `gzip`.
+    Gzip,
+    /// Snappy, which has no levels; the feature `snappy`.
+    Snappy,
+    /// LZ4 in its fast mode; the feature `lz4`, on by default.
+    Lz4,
+    /// Zstandard at level 3; the feature `zstd`.
+    Zstd,
+}
+
+impl Compression {
+    /// All of them, by their number.
+    pub const ALL: [Compression; 5] =
+        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+
+    /// Its number.
+    #[inline]
+    pub const fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// What Kafka calls it, and the feature that brings it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Snappy => "snappy",
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// Whether this build can compress and decompress it.
+    pub const fn is_compiled_in(self) -> bool {
+        match self {
+            Compression::None => true,
+            Compression::Gzip => cfg!(feature = "gzip"),
+            Compression::Snappy => cfg!(feature = "snappy"),
+            Compression::Lz4 => cfg!(feature = "lz4"),
+            Compression::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+}
+
+/// What the timestamps of a batch mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TimestampType {
+    /// When the record was made, as its producer said.
+    #[default]
+    Create,
+    /// When the log took it in: all records of a batch report the same moment.
+    LogAppend,
+}
+
 /// A name that Kafka's grammar does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a valid name: {why}")]

@@ -3,6 +3,7 @@
 use super::Log;
 use super::marks::Mark;
 use super::roll::{RollParams, reason_to_roll};
+use crate::config::LogConfig;
 use crate::error::{Error, Result};
 use crate::record::EncodedBatch;
 use crate::segment::{ActiveSegment, AppendFailure, OpenTransactions, Segment};
@@ -61,7 +62,8 @@ impl Log {
     pub fn append(&self, batch: &mut EncodedBatch<'_>) -> Result<Appended> {
         let mut writer = self.writer.lock();
         self.check_writable()?;
-        self.check_size(batch)?;
+        let config = self.config.load();
+        check_size(&config, batch)?;
         let base_offset = self.marks.end();
         let last_offset = base_offset + u64::from(batch.header().last_offset_delta);
         if i64::try_from(last_offset).is_err() {
@@ -70,7 +72,7 @@ impl Log {
         self.reserve(&mut writer, last_offset + 1)?;
         let epoch = self.leader_epoch();
         batch.assign(base_offset, epoch);
-        if self.must_roll(&mut writer, batch)? {
+        if self.must_roll(&config, &mut writer, batch)? {
             self.roll(&mut writer, base_offset)?;
         }
         let Writer { active, transactions, .. } = &mut *writer;
@@ -80,20 +82,6 @@ impl Log {
         self.marks.set(Mark::End, last_offset + 1);
         self.marks.set(Mark::LastStable, writer.last_stable(last_offset + 1));
         Ok(Appended { base_offset, last_offset })
-    }
-
-    fn check_size(&self, batch: &EncodedBatch<'_>) -> Result<()> {
-        let bytes = batch.bytes().len() as u64;
-        let limits = [
-            ("max_message_bytes", self.config.max_message_bytes),
-            ("segment_bytes", self.config.segment_bytes),
-        ];
-        for (setting, limit) in limits {
-            if bytes > u64::from(limit) {
-                return Err(Error::TooLarge { bytes, limit: limit.into(), setting });
-            }
-        }
-        Ok(())
     }
 
     /// Makes sure that all offsets below `end` are reserved, durably, before any of them is shown to anybody.
@@ -109,7 +97,7 @@ impl Log {
         Ok(())
     }
 
-    fn must_roll(&self, writer: &mut Writer, batch: &EncodedBatch<'_>) -> Result<bool> {
+    fn must_roll(&self, config: &LogConfig, writer: &mut Writer, batch: &EncodedBatch<'_>) -> Result<bool> {
         let header = batch.header();
         let active = &mut writer.active;
         let first_timestamp = active.first_timestamp()?;
@@ -120,13 +108,13 @@ impl Log {
             bytes: active.segment().bytes(),
             first_timestamp,
             opened_at: active.opened_at(),
-            indexes_are_full: active.indexes_are_full(self.config.segment_index_bytes),
+            indexes_are_full: active.indexes_are_full(config.segment_index_bytes),
             incoming_bytes: header.size.into(),
             incoming_last_offset: header.last_offset(),
             incoming_timestamp: header.max_timestamp,
             now: if by_records { active.opened_at() } else { self.clock.now() },
         };
-        Ok(reason_to_roll(&params, &self.config).is_some())
+        Ok(reason_to_roll(&params, config).is_some())
     }
 
     /// Closes the active segment and begins a new one at `base_offset`. Nothing is synced here; the next flush does it.
@@ -135,8 +123,8 @@ impl Log {
         writer.names_unsynced = true;
         writer.active.segment().seal(base_offset);
         writer.unsynced.push(writer.active.segment().clone());
-        writer.active =
-            ActiveSegment::new(segment.clone(), self.config.index_interval_bytes, self.clock.now());
+        let interval = self.config.load().index_interval_bytes;
+        writer.active = ActiveSegment::new(segment.clone(), interval, self.clock.now());
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         Ok(())
     }
@@ -148,4 +136,15 @@ impl Log {
         }
         self.poison(format!("an append failed and could not be undone: {source}"))
     }
+}
+
+fn check_size(config: &LogConfig, batch: &EncodedBatch<'_>) -> Result<()> {
+    let bytes = batch.bytes().len() as u64;
+    let limits = [("max_message_bytes", config.max_message_bytes), ("segment_bytes", config.segment_bytes)];
+    for (setting, limit) in limits {
+        if bytes > u64::from(limit) {
+            return Err(Error::TooLarge { bytes, limit: limit.into(), setting });
+        }
+    }
+    Ok(())
 }

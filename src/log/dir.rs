@@ -88,7 +88,7 @@ pub struct LogDir {
     recovery_points: BTreeMap<TopicPartition, u64>,
     log_starts: BTreeMap<TopicPartition, u64>,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
-    _lock: Box<dyn Lock>,
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl LogDir {
@@ -143,7 +143,7 @@ impl LogDir {
         let log_starts = checkpoint::read_offsets(fs.as_ref(), &root.join(LOG_STARTS))?;
         let clean = take_marker(fs.as_ref(), &root)?;
         let logs = Mutex::default();
-        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, logs, _lock: lock })
+        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, logs, lock: Mutex::new(Some(lock)) })
     }
 
     /// The directory.
@@ -238,6 +238,11 @@ impl LogDir {
     /// # Errors
     /// The first failure; the other logs are closed all the same, and the directory then counts as not closed.
     pub fn close(self) -> Result<()> {
+        self.close_in_order()
+    }
+
+    /// The same for somebody who shares it. Nothing may be written afterwards; the lock is held until it is dropped.
+    pub(crate) fn close_in_order(&self) -> Result<()> {
         let closed: Vec<Result<()>> = self.logs.lock().values().map(|log| log.close()).collect();
         closed.into_iter().collect::<Result<()>>()?;
         self.checkpoint()?;
@@ -246,6 +251,39 @@ impl LogDir {
         }
         let marker = self.root.join(CLEAN_SHUTDOWN);
         replace_file(self.fs.as_ref(), &marker, OUR_CLEAN_SHUTDOWN.as_bytes()).or_io("write", &marker)
+    }
+
+    /// The file system, for what else lies in the directory.
+    pub(crate) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
+    /// Removes a log and all its files. Writes to it are refused from now on; whoever reads it may go on with what he has
+    /// open. What a crash leaves of it is removed by calling this again. Durable when it returns.
+    pub(crate) fn remove_log(&self, partition: &TopicPartition) -> Result<()> {
+        let mut logs = self.logs.lock();
+        if let Some(log) = logs.remove(partition) {
+            log.retire();
+        }
+        let dir = self.root.join(partition.to_string());
+        let entries = match self.fs.list(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            other => other.or_io("list", &dir)?,
+        };
+        for entry in entries {
+            let path = dir.join(&entry.name);
+            self.fs.remove(&path).or_io("remove", &path)?;
+        }
+        match self.fs.remove_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.or_io("remove", &dir)?,
+        }
+        self.fs.sync_dir(&self.root).or_io("sync", &self.root)
+    }
+
+    /// Gives the directory free for others. It must not be used afterwards.
+    pub(crate) fn unlock(&self) {
+        self.lock.lock().take();
     }
 
     fn all_were_opened(&self) -> Result<bool> {

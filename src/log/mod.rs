@@ -45,6 +45,7 @@ pub use read::{Batches, Chunk, Cursor, ReadLimit};
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
+use crate::io::Fs;
 use crate::segment::Home;
 use append::Writer;
 use arc_swap::ArcSwap;
@@ -65,7 +66,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Log {
     home: Arc<Home>,
-    config: LogConfig,
+    config: ArcSwap<LogConfig>,
     clock: Arc<dyn Clock>,
     marks: Marks,
     segments: ArcSwap<SegmentList>,
@@ -93,8 +94,29 @@ impl Log {
     }
 
     /// Its settings.
-    pub fn config(&self) -> &LogConfig {
-        &self.config
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.config.load_full()
+    }
+
+    /// Changes its settings, from the next append on.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and then nothing changes.
+    pub fn reconfigure(&self, config: LogConfig) -> Result<()> {
+        config.validate()?;
+        self.config.store(Arc::new(config));
+        Ok(())
+    }
+
+    /// The file system that it lies on.
+    pub(crate) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.home.fs
+    }
+
+    /// Refuses writes from now on, and waits for the one that is under way: the log is about to be taken away.
+    pub(crate) fn retire(&self) {
+        let _writer = self.writer.lock();
+        self.refuse(Refusal::Closed);
     }
 
     /// Where it stands.

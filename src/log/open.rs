@@ -356,7 +356,7 @@ impl Opening<'_> {
         };
         Log {
             home: self.home.clone(),
-            config,
+            config: ArcSwap::from_pointee(config),
             clock,
             marks: Marks::new(marks),
             segments: ArcSwap::from_pointee(SegmentList::new(self.segments)),

@@ -42,8 +42,8 @@ impl Cursor {
 /// How much to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimit {
-    bytes_max: usize,
-    until: u64,
+    pub(crate) bytes_max: usize,
+    pub(crate) until: u64,
 }
 
 impl ReadLimit {
@@ -92,7 +92,7 @@ impl Chunk {
 
     /// The error for a batch whose checksum holds and whose records cannot be read all the same: whoever wrote it wrote
     /// it wrong. It begins `at` bytes into the chunk.
-    pub(super) fn unreadable(&self, at: usize, header: &BatchHeader, invalid: Invalid) -> Error {
+    pub(crate) fn unreadable(&self, at: usize, header: &BatchHeader, invalid: Invalid) -> Error {
         let (Some((segment, position, _)), false) =
             (&self.from, matches!(invalid, Invalid::CodecMissing { .. }))
         else {
@@ -111,6 +111,23 @@ impl Chunk {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+
+    /// The batch that begins `at` bytes into the chunk, behind those that end at `offset`; none at the end of the chunk.
+    /// For whoever goes through a chunk in several goes: [`Chunk::batches`] is the same in one.
+    pub(crate) fn batch_at(&self, at: usize, offset: u64) -> Option<Result<Batch<'_>>> {
+        let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        Some(Batch::decode(rest).map_err(|invalid| {
+            let (segment, position, end) =
+                self.from.as_ref().expect("a chunk with bytes has them from somewhere");
+            let found = invalid.to_string();
+            corrupt(segment, position + at as u64, offset, *end, WHOLE_BATCH.into(), found)
+        }))
+    }
+
+    /// The offset at which the first batch begins; without one, the offset to go on at.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
 }
 
 /// Iterates over the batches of a [`Chunk`].
@@ -125,22 +142,15 @@ impl<'a> Iterator for Batches<'a> {
     type Item = Result<Batch<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.chunk.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
-        match Batch::decode(rest) {
+        let batch = self.chunk.batch_at(self.at, self.offset)?;
+        match &batch {
             Ok(batch) => {
                 self.at += batch.bytes().len();
                 self.offset = batch.header().next_offset();
-                Some(Ok(batch))
             }
-            Err(invalid) => {
-                let (segment, position, end) =
-                    self.chunk.from.as_ref().expect("a chunk with bytes has them from somewhere");
-                let position = position + self.at as u64;
-                self.at = self.chunk.bytes.len();
-                let found = invalid.to_string();
-                Some(Err(corrupt(segment, position, self.offset, *end, WHOLE_BATCH.into(), found)))
-            }
+            Err(_) => self.at = self.chunk.bytes.len(),
         }
+        Some(batch)
     }
 }
 

@@ -7,21 +7,13 @@
 
 use super::{Compression, Invalid};
 
+pub use crate::types::TimestampType;
+
 const CODEC_MASK: i16 = 0b111;
 const LOG_APPEND_TIME: i16 = 1 << 3;
 const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
 const DELETE_HORIZON: i16 = 1 << 6;
-
-/// What the timestamps of a batch mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum TimestampType {
-    /// When the record was made, as its producer said.
-    #[default]
-    Create,
-    /// When the log took it in: all records of a batch report the same moment.
-    LogAppend,
-}
 
 /// The attributes of a batch, known to name a codec that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -76,6 +76,17 @@ impl<'a> EncodedBatch<'a> {
         self.write_header();
     }
 
+    /// Says who writes this batch, as [`BatchBuilder::producer`](super::BatchBuilder::producer) does, for a batch that is
+    /// built already.
+    pub fn stamp_producer(&mut self, id: i64, epoch: i16, base_sequence: i32) {
+        let header = (self.header.producer_id, self.header.producer_epoch, self.header.base_sequence);
+        if header != (id, epoch, base_sequence) {
+            (self.header.producer_id, self.header.producer_epoch) = (id, epoch);
+            self.header.base_sequence = base_sequence;
+            self.write_header();
+        }
+    }
+
     /// Writes the header and the checksum that goes with it.
     fn write_header(&mut self) {
         let raw = self.header.to_bytes();

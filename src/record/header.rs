@@ -183,12 +183,12 @@ pub const fn decrement_sequence(sequence: i32, by: u32) -> i32 {
 }
 
 #[inline(always)]
-pub(super) fn timestamp_from_millis(millis: i64) -> Option<Timestamp> {
+pub(crate) fn timestamp_from_millis(millis: i64) -> Option<Timestamp> {
     (millis != NO_TIMESTAMP).then(|| Timestamp::from_millis(millis))
 }
 
 #[inline(always)]
-pub(super) fn millis_from_timestamp(timestamp: Option<Timestamp>) -> i64 {
+pub(crate) fn millis_from_timestamp(timestamp: Option<Timestamp>) -> i64 {
     timestamp.map_or(NO_TIMESTAMP, Timestamp::as_millis)
 }
 

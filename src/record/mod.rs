@@ -54,6 +54,7 @@ mod encoded;
 mod header;
 mod invalid;
 pub mod layout;
+mod new_record;
 mod records;
 pub mod varint;
 
@@ -68,5 +69,7 @@ pub use control::ControlRecord;
 pub use encoded::EncodedBatch;
 pub use header::{BatchHeader, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE};
 pub use header::{decrement_sequence, increment_sequence};
+pub(crate) use header::{millis_from_timestamp, timestamp_from_millis};
 pub use invalid::Invalid;
+pub use new_record::{NewRecord, Payload};
 pub use records::{Header, Headers, RecordView, Records, RecordsIter};

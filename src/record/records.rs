@@ -126,6 +126,19 @@ pub struct Headers<'a> {
     remaining: usize,
 }
 
+impl<'a> Headers<'a> {
+    /// So many headers, with which `bytes` begin. They are known to be valid: whoever keeps them had them from
+    /// [`RecordView::headers`].
+    pub(crate) fn of_valid(bytes: &'a [u8], count: u32) -> Self {
+        Self { rest: bytes, remaining: count as usize }
+    }
+
+    /// The bytes from the next header on.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
 impl<'a> Iterator for Headers<'a> {
     type Item = Header<'a>;
 

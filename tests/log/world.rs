@@ -38,7 +38,7 @@ impl World {
     /// Closed in order, and opened again.
     pub(crate) fn reopened(self) -> World {
         let World { fs, clock, dir, log } = self;
-        let config = log.config().clone();
+        let config = log.config().as_ref().clone();
         drop(log);
         dir.close().expect("memory does not fail");
         World::open(fs, clock, config)
@@ -47,7 +47,7 @@ impl World {
     /// Dropped as a crash would, and opened again.
     pub(crate) fn crashed(self) -> World {
         let World { fs, clock, dir, log } = self;
-        let config = log.config().clone();
+        let config = log.config().as_ref().clone();
         drop((log, dir));
         World::open(fs, clock, config)
     }

@@ -42,11 +42,11 @@ impl Default for LogConfig {
 
 impl LogConfig {
     /// Positions in a segment are 31 bits wide in Kafka's indexes.
-    const SEGMENT_BYTES_LIMIT: u32 = i32::MAX as u32;
+    pub(super) const SEGMENT_BYTES_LIMIT: u32 = i32::MAX as u32;
     /// Room for one header and a little more; below it no batch would ever fit.
-    const SEGMENT_BYTES_LEAST: u32 = 128;
+    pub(super) const SEGMENT_BYTES_LEAST: u32 = 128;
     /// Two entries of the time index: one in use and the one that is kept free for the roll.
-    const INDEX_BYTES_LEAST: u32 = 24;
+    pub(super) const INDEX_BYTES_LEAST: u32 = 24;
 
     /// Checks every setting.
     ///

@@ -1,0 +1,94 @@
+//! What operators do: look at topics, change them, delete from them, verify them.
+
+mod describe;
+mod verify;
+
+pub use describe::{PartitionDescription, TopicDescription};
+pub use verify::{Finding, VerifyReport};
+
+use crate::config::TopicConfig;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::topic::Topic;
+use std::sync::Arc;
+
+/// An operator's view of a broker. A handle: cheap to clone.
+///
+/// ```
+/// use brooklet::{Broker, TopicConfig};
+///
+/// let broker = Broker::in_memory()?;
+/// let admin = broker.admin();
+/// admin.create_topic("orders", TopicConfig::new())?;
+/// admin.add_partitions("orders", 6)?;
+/// admin.alter_topic("orders", |config| config.retention_bytes(10 << 30))?;
+/// assert_eq!(admin.describe_topic("orders")?.partitions.len(), 6);
+/// admin.delete_topic("orders")?;
+/// assert!(admin.topics()?.is_empty());
+/// # Ok::<(), brooklet::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Admin {
+    engine: Arc<Engine>,
+}
+
+impl Admin {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// All topics, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Closed`](crate::Error::Closed).
+    pub fn topics(&self) -> Result<Vec<Topic>> {
+        self.engine.check_open()?;
+        Ok(self.engine.topics())
+    }
+
+    /// Makes a topic, durably.
+    ///
+    /// # Errors
+    /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting.
+    pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
+        self.engine.create_topic(name, &config)
+    }
+
+    /// Deletes a topic with all its records. When it returns, the name is free: a topic that gets it begins at offset 0
+    /// and has another id.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`](crate::Error::UnknownTopic), and those of the disk; the topic is gone in any case, and
+    /// what could not be removed is removed when the broker is opened.
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        self.engine.delete_topic(name)
+    }
+
+    /// Gives a topic more partitions, `total` in all. Keys may then go to other partitions than before, as in Kafka.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if it has as many or more.
+    pub fn add_partitions(&self, topic: &str, total: u32) -> Result<Topic> {
+        self.engine.add_partitions(topic, total)
+    }
+
+    /// Changes the settings of a topic: what they are goes in, what they shall be comes out.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and then nothing changes.
+    pub fn alter_topic(
+        &self,
+        topic: &str,
+        change: impl FnOnce(TopicConfig) -> TopicConfig,
+    ) -> Result<Topic> {
+        self.engine.alter_topic(topic, change)
+    }
+
+    /// Makes the records of a partition below an offset unreadable, for ever, and says what the first offset is now.
+    ///
+    /// # Errors
+    /// As [`Partition::delete_records`](crate::Partition::delete_records).
+    pub fn delete_records(&self, topic: &str, partition: u32, before: u64) -> Result<u64> {
+        self.engine.topic(topic)?.partition(partition)?.delete_records(before)
+    }
+}

@@ -1,0 +1,264 @@
+//! Reading records: of which partitions, from where on, and how many at a time.
+//!
+//! - `assignment`: the partitions, and where the consumer stands in each.
+//! - `wait`: a poll: fair turns between the partitions, and waiting for what is not there yet, in threads and in tasks.
+//! - `stream`: the same, record by record.
+//! - `builder`: the settings.
+//!
+//! A consumer does nothing in the background: what it reads it reads when it is polled.
+
+mod assignment;
+mod builder;
+mod stream;
+mod wait;
+
+pub use builder::ConsumerBuilder;
+pub use stream::RecordStream;
+pub use wait::PollFuture;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::partition::{Records, Signal};
+use crate::types::{Timestamp, TopicPartition};
+use assignment::{Assigned, Goal};
+use builder::ConsumerConfig;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Where to begin in a partition, and where to go on if one's position is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Start {
+    /// With the first record that there is.
+    Earliest,
+    /// With what comes next. Kafka's default, and so ours: what was sent before is not seen.
+    #[default]
+    Latest,
+    /// Nowhere: a poll says [`Error::NoPosition`] until somebody seeks.
+    None,
+    /// With the first record that is not older than this; if there is none, with what comes next.
+    ByDuration(Duration),
+}
+
+/// Reads records of some partitions, in order within each.
+///
+/// One thread at a time polls it; it can be moved between threads. [`Consumer::wakeup_handle`] is for the others.
+///
+/// ```
+/// use brooklet::{Acks, Broker, NewRecord, Start, TopicConfig};
+/// use std::time::Duration;
+///
+/// let broker = Broker::in_memory()?;
+/// broker.ensure_topic("orders", TopicConfig::new())?;
+/// broker.producer().build()?.send(NewRecord::to("orders").value("created"))?.wait()?;
+///
+/// let mut consumer = broker.consumer().assign([("orders", 0)]).start(Start::Earliest).build()?;
+/// for record in &consumer.poll(Duration::from_secs(1))? {
+///     assert_eq!(record.value(), Some(&b"created"[..]));
+/// }
+/// assert_eq!(consumer.position("orders", 0)?, 1);
+/// # Ok::<(), brooklet::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Consumer {
+    engine: Arc<Engine>,
+    config: ConsumerConfig,
+    assigned: Vec<Assigned>,
+    /// Whose turn is first in the next poll.
+    turn: usize,
+    shared: Arc<Shared>,
+}
+
+/// What others may reach.
+#[derive(Debug, Default)]
+struct Shared {
+    signal: Arc<Signal>,
+    is_woken: AtomicBool,
+}
+
+/// Wakes a consumer that waits in a poll, from another thread.
+#[derive(Debug, Clone)]
+pub struct WakeupHandle {
+    shared: Arc<Shared>,
+}
+
+impl WakeupHandle {
+    /// Has the poll that is under way, or else the next one, return [`Error::WokenUp`].
+    pub fn wakeup(&self) {
+        self.shared.is_woken.store(true, Ordering::SeqCst);
+        self.shared.signal.notify();
+    }
+}
+
+impl Consumer {
+    fn new(engine: Arc<Engine>, config: ConsumerConfig) -> Self {
+        Self { engine, config, assigned: Vec::new(), turn: 0, shared: Arc::default() }
+    }
+
+    /// Reads just these partitions from now on. Where it stands in those that it had already stays.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] or [`Error::UnknownPartition`], and then nothing changes.
+    pub fn assign(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
+        let mut wanted: Vec<TopicPartition> = partitions.into_iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let found: Vec<_> = wanted
+            .iter()
+            .map(|id| self.engine.topic(id.topic())?.partition(id.partition()))
+            .collect::<Result<_>>()?;
+        let mut before = std::mem::take(&mut self.assigned);
+        for partition in found {
+            let same = |assigned: &Assigned| {
+                assigned.partition().id() == partition.id() && !assigned.partition().is_deleted()
+            };
+            let assigned = match before.iter().position(same) {
+                Some(index) => before.swap_remove(index),
+                None => Assigned::new(
+                    partition,
+                    self.config.isolation,
+                    self.config.start,
+                    self.shared.signal.clone(),
+                ),
+            };
+            self.assigned.push(assigned);
+        }
+        self.turn = 0;
+        Ok(())
+    }
+
+    /// The partitions that it reads, in order.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.assigned.iter().map(|assigned| assigned.partition().id().as_ref().clone()).collect()
+    }
+
+    /// The records that there are, or the first that come within `timeout`; none if none come. With a timeout of zero it
+    /// does not wait.
+    ///
+    /// # Errors
+    /// [`Error::WokenUp`]; [`Error::NoPosition`] without a place to begin; [`Error::Corrupt`] for damage, again and again
+    /// until somebody seeks past it; those of the disk. What was read before an error is returned first.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
+        self.poll_blocking(timeout)
+    }
+
+    /// The records that there are, or the first that come. Dropped before it is ready, it has taken nothing.
+    ///
+    /// # Errors
+    /// As [`Consumer::poll`].
+    pub fn poll_async(&mut self) -> PollFuture<'_> {
+        PollFuture::new(self)
+    }
+
+    /// Record by record, each owned, without an end. Dropped, it gives back what it has read ahead.
+    pub fn stream(&mut self) -> RecordStream<'_> {
+        RecordStream::new(self)
+    }
+
+    /// The offset of the next record of a partition that a poll will return.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`], and those of looking for where to begin.
+    pub fn position(&mut self, topic: &str, partition: u32) -> Result<u64> {
+        let clock = self.engine.clock().clone();
+        self.find(topic, partition)?.position(clock.as_ref())
+    }
+
+    /// How far behind the end it is in each partition: offsets, not records, where there are gaps.
+    ///
+    /// # Errors
+    /// Those of looking for where to begin.
+    pub fn lag(&mut self) -> Result<BTreeMap<TopicPartition, u64>> {
+        let clock = self.engine.clock().clone();
+        let lags = self.assigned.iter_mut().map(|assigned| {
+            let lag = assigned.lag(clock.as_ref())?;
+            Ok((assigned.partition().id().as_ref().clone(), lag))
+        });
+        lags.collect()
+    }
+
+    /// Goes on at an offset of a partition. Whether it is there, the next poll says.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`].
+    pub fn seek(&mut self, topic: &str, partition: u32, offset: u64) -> Result<()> {
+        self.find(topic, partition).map(|assigned| assigned.seek(offset))
+    }
+
+    /// Goes on at the beginning, or at the end, as they are when the next poll looks.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`].
+    pub fn seek_to(&mut self, topic: &str, partition: u32, start: Start) -> Result<()> {
+        self.find(topic, partition).map(|assigned| assigned.seek_to(Goal::Start(start)))
+    }
+
+    /// Goes on with the first record that is not older than `timestamp`; if there is none, with what comes next.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`].
+    pub fn seek_to_time(&mut self, topic: &str, partition: u32, timestamp: Timestamp) -> Result<()> {
+        self.find(topic, partition).map(|assigned| assigned.seek_to(Goal::Time(timestamp)))
+    }
+
+    /// Returns nothing of these topics until they are resumed. Where it stands in them stays.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`] for a topic of which it reads nothing; then nothing changes.
+    pub fn pause<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        self.set_paused(topics, true)
+    }
+
+    /// Returns records of these topics again.
+    ///
+    /// # Errors
+    /// As [`Consumer::pause`].
+    pub fn resume<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        self.set_paused(topics, false)
+    }
+
+    /// The partitions that are paused.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        let paused = self.assigned.iter().filter(|assigned| assigned.is_paused);
+        paused.map(|assigned| assigned.partition().id().as_ref().clone()).collect()
+    }
+
+    /// What another thread wakes this consumer with.
+    pub fn wakeup_handle(&self) -> WakeupHandle {
+        WakeupHandle { shared: self.shared.clone() }
+    }
+
+    /// Closes it. Nothing is lost by dropping it instead: a consumer without a group holds nothing that has to be given
+    /// back.
+    ///
+    /// # Errors
+    /// None yet.
+    pub fn close(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_paused<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>, paused: bool) -> Result<()> {
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let reads = |topic: &str| self.assigned.iter().any(|assigned| assigned.partition().topic() == topic);
+        if let Some(unknown) = topics.iter().find(|topic| !reads(topic)) {
+            return Err(Error::UnknownTopic { topic: (*unknown).to_owned() });
+        }
+        for assigned in &mut self.assigned {
+            if topics.contains(&assigned.partition().topic()) {
+                assigned.is_paused = paused;
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, topic: &str, number: u32) -> Result<&mut Assigned> {
+        let is_it = |assigned: &Assigned| {
+            assigned.partition().topic() == topic && assigned.partition().number() == number
+        };
+        match self.assigned.iter().position(is_it) {
+            Some(index) => Ok(&mut self.assigned[index]),
+            None => Err(Error::NotAssigned { partition: TopicPartition::new(topic, number)? }),
+        }
+    }
+}

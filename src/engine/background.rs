@@ -1,0 +1,58 @@
+//! The one thread of the crate: it calls `maintain` when something is due, and ends with the engine.
+
+use super::Engine;
+use crate::error::{OrIo, Result};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use parking_lot::Mutex;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+/// The thread's leash. Without a thread it is slack: then somebody else calls `maintain`.
+#[derive(Default)]
+pub(super) struct Background {
+    thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Background {
+    /// Starts the thread, which keeps nothing alive: once the engine is dropped it ends by itself.
+    #[expect(clippy::disallowed_methods, reason = "this is the door: the one thread of the crate")]
+    pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let weak = Arc::downgrade(engine);
+        let builder = std::thread::Builder::new().name("brooklet".into());
+        let thread = builder.spawn(move || run(&weak, &receiver)).or_io("start a thread for", engine.path())?;
+        *self.thread.lock() = Some((sender, thread));
+        Ok(())
+    }
+
+    /// Has it look anew at what is due.
+    pub(super) fn wake(&self) {
+        if let Some((sender, _)) = &*self.thread.lock() {
+            // If the channel is full it will look soon anyway.
+            let _ = sender.try_send(());
+        }
+    }
+
+    /// Ends the thread and waits for the step that it is at; if that is the caller's own, it ends after it.
+    pub(super) fn stop(&self) {
+        let Some((sender, thread)) = self.thread.lock().take() else { return };
+        drop(sender);
+        if thread.thread().id() != std::thread::current().id() {
+            // It catches what others panic with; its own panic would be a bug that a test has seen.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(engine: &Weak<Engine>, receiver: &Receiver<()>) {
+    loop {
+        let Some(next) = engine.upgrade().and_then(|engine| engine.maintain().ok()) else { return };
+        let woken = match next {
+            Some(rest) => receiver.recv_timeout(rest),
+            None => receiver.recv().map_err(RecvTimeoutError::from),
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}

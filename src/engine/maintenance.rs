@@ -1,0 +1,108 @@
+//! What is due: tasks that come back from time to time, and alarms that ring once.
+//!
+//! Nothing here has a thread of its own. Whoever calls `maintain` does the work: the background thread, a test with a
+//! manual clock, or a caller that would otherwise wait.
+
+use super::Engine;
+use crate::error::Result;
+use crate::partition::Signal;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Somebody who has something to do from time to time.
+pub(crate) trait Task: Send + Sync + 'static {
+    /// When it wants to be run next, on the monotonic clock.
+    fn due(&self) -> Option<Duration>;
+
+    /// Does what is due by now, and no more. What fails it tells those whom it concerns.
+    fn run(&self, now: Duration);
+
+    /// Does all that is left: the engine is about to be closed.
+    fn finish(&self) -> Result<()>;
+}
+
+#[derive(Default)]
+pub(super) struct Maintenance {
+    tasks: Mutex<Vec<Weak<dyn Task>>>,
+    alarms: Mutex<BTreeMap<(Duration, u64), Weak<Signal>>>,
+    next_alarm: AtomicU64,
+}
+
+impl Maintenance {
+    fn tasks(&self) -> Vec<Arc<dyn Task>> {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn run(&self, now: Duration) {
+        for task in self.tasks() {
+            if task.due().is_some_and(|due| due <= now) {
+                task.run(now);
+            }
+        }
+        let ringing = {
+            let mut alarms = self.alarms.lock();
+            let later = alarms.split_off(&(now.saturating_add(Duration::from_nanos(1)), 0));
+            std::mem::replace(&mut *alarms, later)
+        };
+        ringing.into_values().filter_map(|signal| signal.upgrade()).for_each(|signal| signal.notify());
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        let tasks = self.tasks().into_iter().filter_map(|task| task.due()).min();
+        let alarm = self.alarms.lock().keys().next().map(|(due, _)| *due);
+        tasks.into_iter().chain(alarm).min()
+    }
+
+    /// Lets every task do all that it has left. The first failure is told; the others have their say all the same.
+    pub(super) fn finish(&self) -> Result<()> {
+        self.tasks().into_iter().map(|task| task.finish()).fold(Ok(()), Result::and)
+    }
+}
+
+impl Engine {
+    /// Takes a task in, as long as it lives.
+    pub(crate) fn add_task(&self, task: Weak<dyn Task>) {
+        self.maintenance.tasks.lock().push(task);
+    }
+
+    /// Something is due sooner than anybody knew.
+    pub(crate) fn wake(&self) {
+        self.background.wake();
+    }
+
+    /// Does one step of what is due, and says when to come again: `None` if nothing is waiting for its time.
+    pub(crate) fn maintain(&self) -> Result<Option<Duration>> {
+        self.check_open()?;
+        self.maintenance.run(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        Ok(self.maintenance.next_due().map(|due| due.saturating_sub(now)))
+    }
+
+    /// Has a signal notified at a moment: how a future waits for time to pass.
+    pub(crate) fn set_alarm(self: &Arc<Self>, at: Duration, signal: &Arc<Signal>) -> Alarm {
+        let number = self.maintenance.next_alarm.fetch_add(1, Ordering::Relaxed);
+        self.maintenance.alarms.lock().insert((at, number), Arc::downgrade(signal));
+        self.wake();
+        Alarm { engine: Arc::downgrade(self), key: (at, number) }
+    }
+}
+
+/// An alarm that is set; dropped, it does not ring any more.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    engine: Weak<Engine>,
+    key: (Duration, u64),
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.maintenance.alarms.lock().remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! All topics under one directory: their catalog, the lock on it, and what has to be done from time to time.
+//!
+//! - `open`: from a directory to topics whose partitions can be used, whatever a crash has left.
+//! - `topics`: create, extend, alter, delete; each step in the catalog first, so that a crash can be carried on from.
+//! - `producer_ids`: numbers that no two producers ever share.
+//! - `maintenance`: whatever is due, one bounded step at a time.
+//! - `background`: the one thread, which does nothing but call that.
+//!
+//! The engine knows topics and nothing of groups: coordinators stand above it and write through it.
+
+mod background;
+mod maintenance;
+mod open;
+mod producer_ids;
+mod topics;
+
+pub(crate) use maintenance::{Alarm, Task};
+pub(crate) use open::EngineOptions;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::log::LogDir;
+use crate::topic::{CATALOG, Catalog, Topic};
+use arc_swap::ArcSwap;
+use background::Background;
+use maintenance::Maintenance;
+use parking_lot::Mutex;
+use producer_ids::ProducerIds;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+type Topics = BTreeMap<Arc<str>, Topic>;
+
+/// Everything that one broker stands on. Dropping it does no I/O: that is a crash, and as safe as one.
+pub(crate) struct Engine {
+    dir: LogDir,
+    clock: Arc<dyn Clock>,
+    flush_interval: Duration,
+    seeds: AtomicU64,
+    /// Held through every change of topics, their directories included.
+    catalog: Mutex<Catalog>,
+    /// What readers of the catalog see: topics whose partitions are all open.
+    topics: ArcSwap<Topics>,
+    producer_ids: ProducerIds,
+    maintenance: Maintenance,
+    is_closed: AtomicBool,
+    background: Background,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({}, {} topics)", self.path().display(), self.topics.load().len())
+    }
+}
+
+impl Engine {
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// How long a record that is to be durable, and for which nobody waits, may stay unsynced.
+    pub(crate) fn flush_interval(&self) -> Duration {
+        self.flush_interval
+    }
+
+    /// A number for whoever needs something that looks random: another one each time, the same ones in each run.
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    /// The topic of this name.
+    pub(crate) fn topic(&self, name: &str) -> Result<Topic> {
+        self.check_open()?;
+        self.find_topic(name).ok_or_else(|| Error::UnknownTopic { topic: name.to_owned() })
+    }
+
+    /// All topics in the order of their names.
+    pub(crate) fn topics(&self) -> Vec<Topic> {
+        self.topics.load().values().cloned().collect()
+    }
+
+    /// An error once it is closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.is_closed.load(Ordering::Acquire) {
+            true => Err(Error::Closed { path: self.path().to_owned() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Finishes what is under way, makes everything durable and closes all logs, so that opening them again reads
+    /// nothing. The directory is free for others when it returns.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.check_open()?;
+        let finished = self.maintenance.finish();
+        self.is_closed.store(true, Ordering::Release);
+        self.background.stop();
+        let partitions = self.topics().into_iter().flat_map(|topic| topic.partitions().to_vec());
+        let saved = partitions.map(|partition| partition.save_producers()).fold(Ok(()), Result::and);
+        let closed = self.dir.close_in_order();
+        self.dir.unlock();
+        finished.and(saved).and(closed)
+    }
+
+    fn find_topic(&self, name: &str) -> Option<Topic> {
+        self.topics.load().get(name).cloned()
+    }
+
+    fn catalog_path(&self) -> PathBuf {
+        self.path().join(CATALOG)
+    }
+}

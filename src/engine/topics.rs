@@ -1,0 +1,213 @@
+//! Topics come, grow, change and go.
+//!
+//! The catalog is written first and says what is wanted; then the directories follow; then the catalog says that they
+//! did. A crash in between leaves a catalog that says what is to be done, and opening does it.
+
+use super::Engine;
+use crate::config::TopicConfig;
+use crate::error::{Error, OrIo, Result};
+use crate::partition::Partition;
+use crate::topic::{Catalog, Topic, TopicEntry, TopicId, metadata};
+use crate::types::TopicPartition;
+use arc_swap::ArcSwap;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+impl Engine {
+    /// Makes a topic. When it returns the topic survives a power cut.
+    pub(crate) fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<Topic> {
+        self.check_open()?;
+        let mut catalog = self.catalog.lock();
+        if catalog.topics.get(name).is_some_and(|entry| entry.created < entry.partitions) {
+            self.abandon(&mut catalog, name)?;
+        }
+        self.finish_deletions(&mut catalog)?;
+        let partitions = config.partitions;
+        let number = catalog.next_topic_number;
+        let id = TopicId::generate(self.next_seed(), number, self.clock.now());
+        let mut changed = catalog.clone();
+        changed.create(name, id, config)?;
+        self.refuse_strays(name, 0..partitions)?;
+        self.store(&mut catalog, changed)?;
+        let settings = Arc::new(ArcSwap::from_pointee(config.clone()));
+        let made = self.make_partitions(name, id, &settings, 0..partitions);
+        let made = match made.and_then(|made| self.note_created(&mut catalog, name, partitions).map(|()| made)) {
+            Ok(made) => made,
+            Err(error) => {
+                // Where this fails too, the next attempt or the next opening does it.
+                let _ = self.abandon(&mut catalog, name);
+                return Err(error);
+            }
+        };
+        let topic = Topic::new(name, id, settings, made);
+        self.publish(|topics| drop(topics.insert(topic.shared_name().clone(), topic.clone())));
+        Ok(topic)
+    }
+
+    /// The topic of this name, which is made if there is none. One that there is stays as it is.
+    pub(crate) fn ensure_topic(&self, name: &str, config: &TopicConfig) -> Result<Topic> {
+        self.check_open()?;
+        if let Some(topic) = self.find_topic(name) {
+            return Ok(topic);
+        }
+        match self.create_topic(name, config) {
+            // Somebody else was quicker.
+            Err(Error::TopicExists { topic, existing }) if topic == existing => self.topic(name),
+            other => other,
+        }
+    }
+
+    /// Deletes a topic and its records. When it returns the name is free, and stays so after a power cut.
+    pub(crate) fn delete_topic(&self, name: &str) -> Result<()> {
+        let topic = self.topic(name)?;
+        let mut catalog = self.catalog.lock();
+        let mut changed = catalog.clone();
+        changed.delete(name)?;
+        self.store(&mut catalog, changed)?;
+        self.publish(|topics| drop(topics.remove(name)));
+        topic.partitions().iter().for_each(Partition::mark_deleted);
+        self.finish_deletions(&mut catalog)
+    }
+
+    /// Gives a topic more partitions, `total` in all.
+    pub(crate) fn add_partitions(&self, name: &str, total: u32) -> Result<Topic> {
+        let topic = self.topic(name)?;
+        let mut catalog = self.catalog.lock();
+        // More than there are if an earlier attempt failed: those are made first.
+        let wanted = catalog.topics.get(name).map_or(0, |entry| entry.partitions);
+        self.extend(&mut catalog, &topic, wanted)?;
+        if total != wanted {
+            let mut changed = catalog.clone();
+            changed.add_partitions(name, total)?;
+            self.refuse_strays(name, wanted..total)?;
+            self.store(&mut catalog, changed)?;
+            self.extend(&mut catalog, &topic, total)?;
+        }
+        Ok(topic)
+    }
+
+    /// Makes the partitions of a topic that the catalog wants and that are not there yet.
+    fn extend(&self, catalog: &mut Catalog, topic: &Topic, total: u32) -> Result<()> {
+        let had = topic.partition_count();
+        if had >= total {
+            return Ok(());
+        }
+        let mut partitions = topic.partitions().to_vec();
+        partitions.extend(self.make_partitions(topic.name(), topic.id(), topic.settings(), had..total)?);
+        self.note_created(catalog, topic.name(), total)?;
+        topic.settings().store(Arc::new(topic.config().as_ref().clone().partitions(total)));
+        topic.set_partitions(partitions);
+        Ok(())
+    }
+
+    /// Changes the settings of a topic. All but the number of partitions, for which there is a call of its own.
+    pub(crate) fn alter_topic(
+        &self,
+        name: &str,
+        change: impl FnOnce(TopicConfig) -> TopicConfig,
+    ) -> Result<Topic> {
+        let topic = self.topic(name)?;
+        let mut catalog = self.catalog.lock();
+        let config = change(topic.config().as_ref().clone());
+        let mut changed = catalog.clone();
+        changed.alter(name, &config)?;
+        self.store(&mut catalog, changed)?;
+        for partition in topic.partitions().iter() {
+            partition.log().reconfigure(config.to_log_config())?;
+        }
+        topic.settings().store(Arc::new(config));
+        Ok(topic)
+    }
+
+    /// Replaces the catalog, on disk first.
+    pub(super) fn store(&self, catalog: &mut Catalog, changed: Catalog) -> Result<()> {
+        changed.store(self.dir.fs().as_ref(), &self.catalog_path())?;
+        *catalog = changed;
+        Ok(())
+    }
+
+    /// Removes what is left of deleted topics.
+    pub(super) fn finish_deletions(&self, catalog: &mut Catalog) -> Result<()> {
+        for topic in catalog.deleted.clone() {
+            for number in 0..topic.partitions {
+                self.dir.remove_log(&TopicPartition::new(&topic.name, number)?)?;
+            }
+            let mut changed = catalog.clone();
+            changed.forget_deleted(topic.id);
+            self.store(catalog, changed)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back a topic that could not be made.
+    fn abandon(&self, catalog: &mut Catalog, name: &str) -> Result<()> {
+        let mut changed = catalog.clone();
+        changed.delete(name)?;
+        self.store(catalog, changed)?;
+        self.finish_deletions(catalog)
+    }
+
+    /// Finishes topics that a crash left half made.
+    pub(super) fn finish_creations(&self, catalog: &mut Catalog) -> Result<()> {
+        let unfinished: Vec<(String, TopicEntry)> = catalog
+            .topics
+            .iter()
+            .filter(|(_, entry)| entry.created < entry.partitions)
+            .map(|(name, entry)| (name.clone(), entry.clone()))
+            .collect();
+        for (name, entry) in unfinished {
+            let settings = Arc::new(ArcSwap::from_pointee(entry.topic_config()?));
+            self.make_partitions(&name, entry.id, &settings, entry.created..entry.partitions)?;
+            self.note_created(catalog, &name, entry.partitions)?;
+        }
+        Ok(())
+    }
+
+    fn note_created(&self, catalog: &mut Catalog, name: &str, created: u32) -> Result<()> {
+        let mut changed = catalog.clone();
+        changed.mark_created(name, created)?;
+        self.store(catalog, changed)
+    }
+
+    /// Makes the directories of new partitions, or takes those that an attempt cut short has left.
+    fn make_partitions(
+        &self,
+        name: &str,
+        id: TopicId,
+        settings: &Arc<ArcSwap<TopicConfig>>,
+        numbers: Range<u32>,
+    ) -> Result<Vec<Partition>> {
+        let config = settings.load().to_log_config();
+        numbers
+            .map(|number| {
+                let partition = TopicPartition::new(name, number)?;
+                let log = match self.dir.create_log(&partition, config.clone()) {
+                    Err(Error::AlreadyExists { .. }) => self.dir.open_log(&partition, config.clone())?,
+                    other => other?,
+                };
+                metadata::write(self.dir.fs().as_ref(), log.path(), id)?;
+                Ok(Partition::new(partition, log, settings.clone(), self.clock.clone()))
+            })
+            .collect()
+    }
+
+    /// What has the name of a partition and is none of ours is left alone.
+    fn refuse_strays(&self, name: &str, numbers: Range<u32>) -> Result<()> {
+        for number in numbers {
+            let path = self.path().join(TopicPartition::new(name, number)?.to_string());
+            match self.dir.fs().metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).or_io("look at", &path),
+                Ok(_) => return Err(Error::AlreadyExists { path }),
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut super::Topics)) {
+        let mut topics = self.topics.load().as_ref().clone();
+        change(&mut topics);
+        self.topics.store(Arc::new(topics));
+    }
+}

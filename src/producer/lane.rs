@@ -1,0 +1,507 @@
+//! The way of one producer's records into one partition, in the order in which they were sent.
+//!
+//! ```text
+//! send ──> open batch ──(full, lingered, flushed)──> log ──> settled ──(acks: durable)──> synced ──> callbacks
+//!              └─ none without linger         └─ the disk is full: queue of sealed batches, tried again
+//! ```
+//! One lock holds the order: what is sent under it is written under it, and so are the batches that wait to be tried
+//! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
+
+use super::batch::{Callback, ProducerBatch, panicked};
+use super::receipt::{Receipt, Stage};
+use super::shared::Shared;
+use crate::config::Acks;
+use crate::error::{Error, Result};
+use crate::partition::{AppendInfo, Partition};
+use crate::record::{BatchBuilder, Compression, EncodedBatch, NewRecord, RecordParts, increment_sequence};
+use crate::types::Timestamp;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// One producer's lane into one partition.
+#[derive(Debug)]
+pub(super) struct Lane {
+    topic: Arc<str>,
+    partition: Partition,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    calls: Mutex<Calls>,
+    /// Why what was written cannot be made durable, once that is so.
+    sync_failure: OnceLock<Error>,
+}
+
+#[derive(Debug)]
+struct State {
+    builder: BatchBuilder,
+    compression: Compression,
+    open: Option<Open>,
+    sealed: VecDeque<Sealed>,
+    next_sequence: i32,
+    /// Behind the last record that was written.
+    written_end: u64,
+    /// When what was written is to be synced, if nobody does it before.
+    sync_due: Option<Duration>,
+    /// Callbacks of records that are written and not durable, by the end that they wait for.
+    awaiting_sync: VecDeque<(u64, Job)>,
+    /// The first failure since somebody asked.
+    failure: Option<Error>,
+}
+
+/// A batch that others may join.
+#[derive(Debug)]
+struct Open {
+    batch: Arc<ProducerBatch>,
+    opened_at: Duration,
+    memory: usize,
+}
+
+/// A batch that failed and is tried again, or that stands behind one that is.
+#[derive(Debug)]
+struct Sealed {
+    batch: Arc<ProducerBatch>,
+    bytes: Vec<u8>,
+    memory: usize,
+    created_at: Duration,
+    retry_at: Duration,
+    backoff: Duration,
+}
+
+/// A callback and what it is to be told.
+struct Job(Callback, Result<AppendInfo>);
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Job({:?})", self.1)
+    }
+}
+
+/// Callbacks whose time has come, and whether somebody is at it.
+#[derive(Debug, Default)]
+struct Calls {
+    jobs: VecDeque<Job>,
+    is_running: bool,
+}
+
+/// What is to be done with a lane's batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drive {
+    /// What is due by now.
+    Due(Duration),
+    /// Everything; the time is for what fails again.
+    All(Duration),
+}
+
+impl Lane {
+    pub(super) fn new(topic: Arc<str>, partition: Partition, shared: Arc<Shared>) -> Self {
+        let compression = partition.compression().unwrap_or(shared.config.compression);
+        let state = State {
+            builder: BatchBuilder::new(compression),
+            compression,
+            open: None,
+            sealed: VecDeque::new(),
+            next_sequence: 0,
+            written_end: 0,
+            sync_due: None,
+            awaiting_sync: VecDeque::new(),
+            failure: None,
+        };
+        let (state, calls) = (Mutex::new(state), Mutex::default());
+        Self { topic, partition, shared, state, calls, sync_failure: OnceLock::new() }
+    }
+
+    pub(super) fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// What its records have to be before they count as sent.
+    pub(super) fn acks(&self) -> Acks {
+        self.shared.config.acks.max(self.partition.min_acks())
+    }
+
+    /// How many batches wait.
+    pub(super) fn queued(&self) -> u64 {
+        let state = self.state.lock();
+        state.sealed.len() as u64 + u64::from(state.open.is_some())
+    }
+
+    /// Takes a record that was admitted, made at `timestamp`. With `joins` it waits for others; otherwise it is in the
+    /// log when this returns, unless it fails with something that may pass.
+    ///
+    /// `memory` was taken for it if it joins, and is given back when it is settled. Says too whether nothing waits for
+    /// others to join it any more.
+    pub(super) fn send(
+        self: &Arc<Self>,
+        record: &NewRecord<'_>,
+        timestamp: Timestamp,
+        joins: bool,
+        memory: usize,
+    ) -> Result<(Receipt, bool)> {
+        let (stage, is_full) = {
+            let mut state = self.state.lock();
+            let stage = record.with_parts(timestamp, |parts| {
+                if joins || state.open.is_some() || !state.sealed.is_empty() {
+                    self.join(&mut state, parts, memory, joins)
+                } else {
+                    self.write_alone(&mut state, parts)
+                }
+            })?;
+            (stage, state.open.is_none())
+        };
+        self.run_calls();
+        Ok((Receipt::new(self.clone(), timestamp, stage), is_full))
+    }
+
+    /// Keeps a failure for the next flush, if it is the first since the last.
+    pub(super) fn note_failure(&self, error: Error) {
+        self.state.lock().failure.get_or_insert(error);
+    }
+
+    /// The straight way: one record, one batch, one append.
+    fn write_alone(&self, state: &mut State, parts: &RecordParts<'_>) -> Result<Stage> {
+        self.begin(state);
+        state.builder.push(parts)?;
+        match self.write_built(state) {
+            Ok(info) => Ok(Stage::Written(info)),
+            Err(error) if error.is_retriable() => {
+                let batch = Arc::<ProducerBatch>::default();
+                let memory = state.builder.len_bytes();
+                self.shared.memory.take(memory);
+                self.seal(state, batch.clone(), memory)?;
+                Ok(Stage::Batched { batch, index: 0 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a record into the open batch; a full one is written first, or afterwards.
+    fn join(&self, state: &mut State, parts: &RecordParts<'_>, memory: usize, lingers: bool) -> Result<Stage> {
+        let limit = self.shared.config.batch_bytes;
+        if state.open.is_some() && state.builder.size_with(parts) > limit {
+            self.write_open(state);
+        }
+        if state.open.is_none() {
+            self.begin(state);
+        }
+        if let Err(error) = state.builder.push(parts) {
+            self.shared.memory.give_back(memory);
+            return Err(error);
+        }
+        let opened_at = self.shared.clock.monotonic();
+        let shared = &self.shared;
+        let open = state.open.get_or_insert_with(|| {
+            shared.schedule(opened_at.saturating_add(shared.config.linger));
+            Open { batch: Arc::default(), opened_at, memory: 0 }
+        });
+        open.memory += memory;
+        let stage = Stage::Batched { batch: open.batch.clone(), index: state.builder.records() - 1 };
+        if !lingers || state.builder.len_bytes() >= limit {
+            self.write_open(state);
+        }
+        Ok(stage)
+    }
+
+    /// An empty builder, compressing as the topic wants it now.
+    fn begin(&self, state: &mut State) {
+        let compression = self.partition.compression().unwrap_or(self.shared.config.compression);
+        if compression != state.compression {
+            state.builder = BatchBuilder::new(compression);
+            state.compression = compression;
+        }
+        state.builder.clear();
+    }
+
+    /// Writes the open batch, or has it stand in the queue if there is one.
+    fn write_open(&self, state: &mut State) {
+        let Some(open) = state.open.take() else { return };
+        let outcome = match state.sealed.is_empty() {
+            true => self.write_built(state),
+            false => Err(Error::BufferFull { limit: self.shared.memory.limit() as u64 }),
+        };
+        match outcome {
+            Err(error) if error.is_retriable() => {
+                if let Err(error) = self.seal(state, open.batch.clone(), open.memory) {
+                    self.settle(state, &open.batch, open.memory, Err(error));
+                }
+            }
+            outcome => self.settle(state, &open.batch, open.memory, outcome),
+        }
+    }
+
+    /// Appends what is in the builder.
+    fn write_built(&self, state: &mut State) -> Result<AppendInfo> {
+        if let Some(id) = self.shared.producer_id {
+            state.builder.producer(id, 0, state.next_sequence);
+        }
+        let info = self.partition.append_batch(&mut state.builder.build()?)?;
+        self.written(state, info);
+        Ok(info)
+    }
+
+    /// Keeps what is in the builder, to be tried again.
+    fn seal(&self, state: &mut State, batch: Arc<ProducerBatch>, memory: usize) -> Result<()> {
+        let bytes = state.builder.build()?.bytes().to_vec();
+        let (created_at, backoff) = (self.shared.clock.monotonic(), self.shared.config.retry_backoff);
+        let retry_at = created_at.saturating_add(backoff);
+        self.shared.schedule(retry_at);
+        state.sealed.push_back(Sealed { batch, bytes, memory, created_at, retry_at, backoff });
+        Ok(())
+    }
+
+    /// Tries the sealed batches again, in order, as far as they succeed.
+    fn retry(&self, state: &mut State, drive: Drive) {
+        while let Some(mut front) = state.sealed.pop_front() {
+            let (now, is_due) = match drive {
+                Drive::Due(now) => (now, front.retry_at <= now),
+                Drive::All(now) => (now, true),
+            };
+            if !is_due {
+                state.sealed.push_front(front);
+                return;
+            }
+            match self.write_sealed(state, &mut front) {
+                Err(error) if error.is_retriable() && now < self.expiry(&front) => {
+                    front.retry_at = now.saturating_add(front.backoff).min(self.expiry(&front));
+                    front.backoff = (front.backoff * 2).min(self.shared.config.retry_backoff_max);
+                    self.shared.schedule(front.retry_at);
+                    state.sealed.push_front(front);
+                    return;
+                }
+                outcome => self.settle(state, &front.batch, front.memory, outcome),
+            }
+        }
+    }
+
+    fn expiry(&self, sealed: &Sealed) -> Duration {
+        sealed.created_at.saturating_add(self.shared.config.delivery_timeout)
+    }
+
+    fn write_sealed(&self, state: &mut State, sealed: &mut Sealed) -> Result<AppendInfo> {
+        let mut encoded = EncodedBatch::from_bytes(&mut sealed.bytes)?;
+        if let Some(id) = self.shared.producer_id {
+            encoded.stamp_producer(id, 0, state.next_sequence);
+        }
+        let info = self.partition.append_batch(&mut encoded)?;
+        self.written(state, info);
+        Ok(info)
+    }
+
+    /// Takes note of what is in the log now.
+    fn written(&self, state: &mut State, info: AppendInfo) {
+        let records = info.last_offset - info.first_offset + 1;
+        state.next_sequence = increment_sequence(state.next_sequence, records as u32);
+        state.written_end = info.last_offset + 1;
+        if state.sync_due.is_none() && self.acks() == Acks::Durable {
+            let due = self.shared.clock.monotonic().saturating_add(self.shared.engine.flush_interval());
+            state.sync_due = Some(due);
+            self.shared.schedule(due);
+        }
+    }
+
+    /// Tells everybody what became of a batch.
+    fn settle(&self, state: &mut State, batch: &ProducerBatch, memory: usize, outcome: Result<AppendInfo>) {
+        self.shared.memory.give_back(memory);
+        if let Err(error) = &outcome {
+            state.failure.get_or_insert_with(|| error.clone());
+        }
+        batch.settle(outcome.clone());
+        for (index, callback) in batch.take_callbacks() {
+            let outcome = outcome.clone().map(|info| at(info, index));
+            self.call(state, callback, outcome);
+        }
+    }
+
+    /// Has a callback called once its record counts as sent, or is given up; and behind those before it.
+    fn call(&self, state: &mut State, callback: Callback, outcome: Result<AppendInfo>) {
+        let own_end = match &outcome {
+            Ok(info) if self.acks() == Acks::Durable => info.last_offset + 1,
+            _ => 0,
+        };
+        let end = state.awaiting_sync.back().map_or(own_end, |(before, _)| own_end.max(*before));
+        let job = Job(callback, outcome);
+        if !state.awaiting_sync.is_empty() || end > self.partition.watermarks().durable_end {
+            state.awaiting_sync.push_back((end, job));
+            self.want_sync(state);
+        } else {
+            self.calls.lock().jobs.push_back(job);
+        }
+    }
+
+    /// Has a callback called for one record, whatever has become of it already.
+    pub(super) fn on_ack(&self, stage: &Stage, callback: Callback) {
+        {
+            let mut state = self.state.lock();
+            match stage {
+                Stage::Written(info) => self.call(&mut state, callback, Ok(*info)),
+                Stage::Batched { batch, index } => match batch.outcome() {
+                    None => batch.add_callback(*index, callback),
+                    Some(outcome) => {
+                        self.call(&mut state, callback, outcome.map(|info| at(info, *index)));
+                    }
+                },
+            }
+        }
+        self.run_calls();
+    }
+
+    pub(super) fn is_durable(&self, info: AppendInfo) -> bool {
+        self.partition.watermarks().durable_end > info.last_offset
+    }
+
+    /// Asks whoever does maintenance to sync soon.
+    fn want_sync(&self, state: &mut State) {
+        let now = self.shared.clock.monotonic();
+        if state.sync_due.is_none_or(|due| due > now) {
+            state.sync_due = Some(now);
+            self.shared.schedule(now);
+        }
+    }
+
+    /// The same for a future, which may not wait itself.
+    pub(super) fn request_sync(&self) {
+        self.want_sync(&mut self.state.lock());
+    }
+
+    /// Why nothing can be made durable any more.
+    pub(super) fn sync_failure(&self) -> Option<Error> {
+        self.sync_failure.get().cloned()
+    }
+
+    /// Makes all durable that is written, and calls those who wait for that.
+    pub(super) fn sync(&self) -> Result<()> {
+        let end = {
+            let mut state = self.state.lock();
+            state.sync_due = None;
+            state.written_end
+        };
+        let synced = self.partition.flush_to(end);
+        {
+            let mut state = self.state.lock();
+            let durable_end = self.partition.watermarks().durable_end;
+            let mut jobs = std::mem::take(&mut state.awaiting_sync);
+            if synced.is_ok() {
+                state.awaiting_sync = jobs.split_off(jobs.partition_point(|(end, _)| *end <= durable_end));
+            }
+            let mut calls = self.calls.lock();
+            for (_, Job(callback, outcome)) in jobs {
+                let outcome = synced.clone().and(outcome);
+                calls.jobs.push_back(Job(callback, outcome));
+            }
+        }
+        if let Err(error) = &synced {
+            let _ = self.sync_failure.set(error.clone());
+            self.partition.synced().notify();
+        }
+        self.run_calls();
+        synced
+    }
+
+    /// Does what is due by now.
+    pub(super) fn run_due(&self, now: Duration) {
+        let sync_is_due = {
+            let mut state = self.state.lock();
+            self.retry(&mut state, Drive::Due(now));
+            let lingered =
+                |open: &Open| open.opened_at.saturating_add(self.shared.config.linger) <= now;
+            if state.open.as_ref().is_some_and(lingered) {
+                self.write_open(&mut state);
+            }
+            state.sync_due.is_some_and(|due| due <= now)
+        };
+        if sync_is_due {
+            // Those whom a failure concerns are told by `sync` itself.
+            let _ = self.sync();
+        }
+        self.run_calls();
+    }
+
+    /// When there is something to be done next.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let state = self.state.lock();
+        let lingered =
+            state.open.as_ref().map(|open| open.opened_at.saturating_add(self.shared.config.linger));
+        let retried = state.sealed.front().map(|sealed| sealed.retry_at);
+        [lingered, retried, state.sync_due].into_iter().flatten().min()
+    }
+
+    /// Writes everything that waits, now; what fails and may pass is tried again as long as it is allowed to. Says what
+    /// failed for good since the last time.
+    pub(super) fn write_all(&self) -> Result<()> {
+        let clock = self.shared.clock.as_ref();
+        loop {
+            let (front, retry_at) = {
+                let mut state = self.state.lock();
+                self.write_open(&mut state);
+                self.retry(&mut state, Drive::All(clock.monotonic()));
+                match state.sealed.front() {
+                    Some(front) => (front.batch.clone(), front.retry_at),
+                    None => break,
+                }
+            };
+            self.run_calls();
+            front.settled().wait(clock, retry_at, || front.outcome().map(drop));
+        }
+        self.run_calls();
+        self.state.lock().failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Tries once to make room: writes what waits, without waiting for what fails.
+    pub(super) fn make_room(&self) {
+        let now = self.shared.clock.monotonic();
+        {
+            let mut state = self.state.lock();
+            self.write_open(&mut state);
+            self.retry(&mut state, Drive::Due(now));
+        }
+        self.run_calls();
+    }
+
+    /// Waits until a batch is settled, and does what is due for it meanwhile.
+    pub(super) fn wait_settled(&self, batch: &ProducerBatch) -> Result<AppendInfo> {
+        let clock = self.shared.clock.as_ref();
+        loop {
+            let due = self.next_due().unwrap_or(Duration::MAX);
+            if let Some(outcome) = batch.settled().wait(clock, due, || batch.outcome()) {
+                return outcome;
+            }
+            self.run_due(clock.monotonic());
+        }
+    }
+
+    /// Calls back whoever is to be called, in order, one at a time; nobody's panic harms another.
+    fn run_calls(&self) {
+        loop {
+            let Job(callback, outcome) = {
+                let mut calls = self.calls.lock();
+                if calls.is_running {
+                    return;
+                }
+                let Some(job) = calls.jobs.pop_front() else { return };
+                calls.is_running = true;
+                job
+            };
+            let called = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
+            self.calls.lock().is_running = false;
+            if let Err(panic) = called {
+                let error = panicked("a callback", panic.as_ref());
+                self.note_failure(error);
+            }
+        }
+    }
+}
+
+/// The place of one record of a batch.
+pub(super) fn at(info: AppendInfo, index: u32) -> AppendInfo {
+    let offset = info.first_offset + u64::from(index);
+    AppendInfo { first_offset: offset, last_offset: offset, ..info }
+}

@@ -1,0 +1,164 @@
+//! What `send` hands out: a promise of the record's place, to be waited for, awaited, called back with, or dropped.
+
+use super::batch::ProducerBatch;
+use super::lane::{Lane, at};
+use crate::config::Acks;
+use crate::error::Result;
+use crate::partition::{AppendInfo, Waiting};
+use crate::types::Timestamp;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Where a record went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMetadata {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// Its place there.
+    pub offset: u64,
+    /// When it was made; or when the log took it in, if its topic stamps records with that.
+    pub timestamp: Timestamp,
+}
+
+/// How far a record is on its way.
+#[derive(Debug, Clone)]
+pub(super) enum Stage {
+    /// It is in the log.
+    Written(AppendInfo),
+    /// It is the so-manieth record of a batch.
+    Batched { batch: Arc<ProducerBatch>, index: u32 },
+}
+
+/// A promise that a record will be in the log, as sure as the producer's [`Acks`] say.
+///
+/// Whoever waits does what is to be done: the sync that makes his record durable does so for everybody else's. Dropping a
+/// receipt costs nothing and changes nothing: the record is sent all the same.
+#[derive(Debug)]
+pub struct Receipt {
+    lane: Arc<Lane>,
+    timestamp: Timestamp,
+    stage: Stage,
+}
+
+impl Receipt {
+    pub(super) fn new(lane: Arc<Lane>, timestamp: Timestamp, stage: Stage) -> Self {
+        Self { lane, timestamp, stage }
+    }
+
+    /// The record's topic.
+    pub fn topic(&self) -> &str {
+        self.lane.topic()
+    }
+
+    /// The record's partition.
+    pub fn partition(&self) -> u32 {
+        self.lane.partition().number()
+    }
+
+    /// Waits until the record counts as sent. A record that lingers is waited for; no longer than that.
+    ///
+    /// # Errors
+    /// Why it could not be written, or not be made durable.
+    pub fn wait(self) -> Result<RecordMetadata> {
+        let info = match &self.stage {
+            Stage::Written(info) => *info,
+            Stage::Batched { batch, index } => at(self.lane.wait_settled(batch)?, *index),
+        };
+        if self.lane.acks() == Acks::Durable {
+            self.lane.partition().flush_to(info.last_offset + 1)?;
+        }
+        Ok(self.metadata(info))
+    }
+
+    /// Has `callback` called when the record counts as sent, or has failed: in the order of the records of a partition,
+    /// on whichever thread finds out. A callback may send more; one that panics harms nobody, and the producer's next
+    /// `flush` says so.
+    pub fn on_ack(self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
+        let (lane, stage) = (self.lane.clone(), self.stage.clone());
+        lane.on_ack(&stage, Box::new(move |outcome| callback(outcome.map(|info| self.metadata(info)))));
+    }
+
+    fn metadata(&self, info: AppendInfo) -> RecordMetadata {
+        RecordMetadata {
+            topic: self.lane.topic().clone(),
+            partition: self.partition(),
+            offset: info.first_offset,
+            timestamp: info.log_append_time.unwrap_or(self.timestamp),
+        }
+    }
+}
+
+impl IntoFuture for Receipt {
+    type Output = Result<RecordMetadata>;
+    type IntoFuture = ReceiptFuture;
+
+    fn into_future(self) -> ReceiptFuture {
+        ReceiptFuture { receipt: self, waiting: Waiting::default() }
+    }
+}
+
+/// Awaits a [`Receipt`]. Dropping it at any point loses nothing.
+#[derive(Debug)]
+#[must_use = "a future does nothing until it is awaited; to send and forget, drop the receipt"]
+pub struct ReceiptFuture {
+    receipt: Receipt,
+    waiting: Waiting,
+}
+
+impl ReceiptFuture {
+    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<AppendInfo>> {
+        let Stage::Batched { batch, index } = &self.receipt.stage else {
+            let Stage::Written(info) = self.receipt.stage else { unreachable!("there are two stages") };
+            return Poll::Ready(Ok(info));
+        };
+        let outcome = batch.settled().poll(&mut self.waiting, context, || batch.outcome());
+        outcome.map(|outcome| outcome.map(|info| at(info, *index)))
+    }
+
+    fn poll_durable(&mut self, info: AppendInfo, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let lane = &self.receipt.lane;
+        let done = || match lane.is_durable(info) {
+            true => Some(Ok(())),
+            false => lane.sync_failure().map(Err),
+        };
+        let synced = lane.partition().synced().poll(&mut self.waiting, context, done);
+        if synced.is_pending() {
+            lane.request_sync();
+        }
+        synced
+    }
+}
+
+impl Future for ReceiptFuture {
+    type Output = Result<RecordMetadata>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.receipt.lane.shared().clock.runs_by_itself() {
+            // Nobody works in the background: what is to be done is done here.
+            this.receipt.lane.make_room();
+        }
+        let info = match this.poll_written(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Ok(info)) => info,
+        };
+        if this.receipt.lane.acks() == Acks::Durable {
+            this.receipt.stage = Stage::Written(info);
+            if !this.receipt.lane.shared().clock.runs_by_itself() {
+                if let Err(error) = this.receipt.lane.sync() {
+                    return Poll::Ready(Err(error));
+                }
+            }
+            match this.poll_durable(info, context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        Poll::Ready(Ok(this.receipt.metadata(info)))
+    }
+}

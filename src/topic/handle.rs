@@ -1,0 +1,96 @@
+//! A topic as users hold it: a name, its settings, its partitions.
+
+use super::id::TopicId;
+use crate::config::TopicConfig;
+use crate::error::{Error, Result};
+use crate::partition::Partition;
+use arc_swap::ArcSwap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A topic. A handle: cheap to clone, and shared between threads.
+///
+/// It goes on to name the topic that it was made for: if that one is deleted and made anew, this one has no partitions to
+/// offer any more, and [`Broker::topic`](crate::Broker::topic) hands out another.
+#[derive(Clone)]
+pub struct Topic {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: Arc<str>,
+    id: TopicId,
+    settings: Arc<ArcSwap<TopicConfig>>,
+    partitions: ArcSwap<Vec<Partition>>,
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Topic({}, {} partitions)", self.name(), self.partitions().len())
+    }
+}
+
+impl Topic {
+    pub(crate) fn new(
+        name: &str,
+        id: TopicId,
+        settings: Arc<ArcSwap<TopicConfig>>,
+        partitions: Vec<Partition>,
+    ) -> Self {
+        let partitions = ArcSwap::from_pointee(partitions);
+        Self { inner: Arc::new(Inner { name: name.into(), id, settings, partitions }) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What tells it from every other topic that ever had its name.
+    pub fn id(&self) -> TopicId {
+        self.inner.id
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> Arc<TopicConfig> {
+        self.inner.settings.load_full()
+    }
+
+    /// Its partitions, in the order of their numbers.
+    pub fn partitions(&self) -> Arc<Vec<Partition>> {
+        self.inner.partitions.load_full()
+    }
+
+    /// One of its partitions.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`] says how many there are.
+    pub fn partition(&self, number: u32) -> Result<Partition> {
+        let partitions = self.inner.partitions.load();
+        partitions.get(number as usize).cloned().ok_or_else(|| Error::UnknownPartition {
+            topic: self.name().to_owned(),
+            partition: number,
+            partitions: partitions.len() as u32,
+        })
+    }
+
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.inner.name
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<ArcSwap<TopicConfig>> {
+        &self.inner.settings
+    }
+
+    pub(crate) fn partition_count(&self) -> u32 {
+        self.inner.partitions.load().len() as u32
+    }
+
+    pub(crate) fn set_partitions(&self, partitions: Vec<Partition>) {
+        self.inner.partitions.store(Arc::new(partitions));
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.inner.partitions.load().first().is_none_or(Partition::is_deleted)
+    }
+}
