@@ -22,8 +22,7 @@ fn main() -> Result<()> {
             });
         }
         for subscriber in 0..3 {
-            let mut consumer =
-                broker.consumer().assign_topics(["events"]).start(Start::Earliest).build()?;
+            let mut consumer = broker.consumer().assign_topics(["events"]).start(Start::Earliest).build()?;
             scope.spawn(move || -> Result<()> {
                 let mut seen = 0;
                 while seen < 2 * PER_PUBLISHER {

@@ -309,6 +309,20 @@ pub enum Error {
         why: String,
     },
 
+    /// A newer coordinator of transactions has taken over.
+    #[error(
+        "a coordinator of epoch {found} was fenced: {partition} has seen epoch {current}; \
+         another one ends transactions in its place, so stop this one"
+    )]
+    CoordinatorFenced {
+        /// The partition.
+        partition: TopicPartition,
+        /// The newest epoch.
+        current: i32,
+        /// The epoch of this one.
+        found: i32,
+    },
+
     /// A consumer does not know where to read on, and was not told where to begin in such a case.
     #[error(
         "{partition} has nothing at {}, only {start} to {end} (exclusive); seek, or say where to start",
@@ -391,6 +405,7 @@ impl Error {
         matches!(
             self,
             Error::ProducerFenced { .. }
+                | Error::CoordinatorFenced { .. }
                 | Error::OutOfOrderSequence { .. }
                 | Error::HandleClosed { .. }
                 | Error::Poisoned { .. }

@@ -13,13 +13,19 @@ mod fixtures;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brooklet::Timestamp;
+use brooklet::clock::SystemClock;
+use brooklet::io::{Fs, OsFs};
+use brooklet::log::{LogDir, LogDirOptions};
 use brooklet::partition::producer_snapshot::{decode, encode};
 use brooklet::partition::{
     Append, CompletedTxn, EndTxnMarker, MarkerVerdict, Origin, ProducerStateEntry, Producers, Verdict,
+    producers_of,
 };
+use brooklet::{LogConfig, Timestamp, TopicPartition};
 use fixtures::{bytes, cases, fixtures, integer, say};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn narrow<T: TryFrom<i64>>(value: &Value, name: &str) -> T {
     T::try_from(integer(value, name)).unwrap_or_else(|_| panic!("{name} does not fit in {value}"))
@@ -193,6 +199,114 @@ fn collect_snapshots(folder: &Path, found: &mut Vec<PathBuf>) {
             collect_snapshots(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "snapshot") {
             found.push(path);
+        }
+    }
+}
+
+/// The producers of each partition in the words of what Kafka answered, by partition. What Kafka said nothing of is not
+/// among them.
+type Described = BTreeMap<String, Vec<Value>>;
+
+/// What Kafka said, in all that outlives a restart with no help but that of the log: it keeps no other times than those of
+/// the records.
+fn expected_producers(expected: &Value) -> Described {
+    let mut described = Described::new();
+    for topic in expected["topics"].as_array().into_iter().flatten() {
+        for partition in topic["partitions"].as_array().expect("partitions") {
+            let name = format!("{}-{}", topic["topic"].as_str().expect("topic"), partition["partition"]);
+            described.insert(name, Vec::new());
+        }
+    }
+    for producer in expected["producers"].as_array().expect("producers") {
+        let name = format!("{}-{}", producer["topic"].as_str().expect("topic"), producer["partition"]);
+        let mut producer = producer.clone();
+        let fields = producer.as_object_mut().expect("an object");
+        fields.remove("topic");
+        fields.remove("partition");
+        described.entry(name).or_default().push(producer);
+    }
+    described
+}
+
+fn found_producers(producers: &Producers) -> Vec<Value> {
+    let found = producers.iter().map(|entry| {
+        json!({
+            "producer_id": entry.producer_id,
+            "producer_epoch": entry.producer_epoch,
+            "last_sequence": entry.last_batch().map_or(-1, |batch| batch.last_sequence),
+            "last_timestamp": entry.last_timestamp.as_millis(),
+            "txn_start_offset": entry.current_txn_first_offset,
+            "coordinator_epoch": entry.coordinator_epoch,
+        })
+    });
+    found.collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("the directory is new");
+    for entry in fs::read_dir(from).expect("the folder is readable") {
+        let source = entry.expect("the entry is readable").path();
+        let target = to.join(source.file_name().expect("an entry has a name"));
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            fs::write(&target, fs::read(&source).expect("the file is readable")).expect("there is room");
+        }
+    }
+}
+
+/// Takes a copy of a directory over, and says who writes to each of these partitions.
+fn adopted_producers(folder: &Path, partitions: &Described, keeps: impl Fn(&Path) -> bool) -> Described {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (disk, root): (Arc<dyn Fs>, _) = (Arc::new(OsFs::new()), scratch.path().join("data"));
+    copy(folder, &root);
+    let mut snapshots = Vec::new();
+    collect_snapshots(&root, &mut snapshots);
+    for path in snapshots.iter().filter(|path| !keeps(path)) {
+        fs::remove_file(path).expect("it was found");
+    }
+    let options = LogDirOptions { adopt: true, ..LogDirOptions::default() };
+    let dir = LogDir::open_with(disk.clone(), Arc::new(SystemClock::new()), &root, options).expect("adopted");
+    let describe = |name: &String| {
+        let partition = TopicPartition::from_dir_name(name).expect("a partition");
+        let log = dir.open_log(&partition, LogConfig::default()).expect("a log of Kafka's");
+        (name.clone(), found_producers(&producers_of(&log, disk.clone()).expect("it is readable")))
+    };
+    partitions.keys().map(describe).collect()
+}
+
+#[test]
+fn an_adopted_log_knows_the_producers_that_kafka_knew() {
+    let Some(folder) = fixtures() else { return };
+    let mut count = 0;
+    for (fixture, dir) in [
+        ("idempotent", "dir"),
+        ("transactions", "dir"),
+        ("transactions-v2", "dir"),
+        ("unclean-killed", "dir"),
+        ("unclean-killed", "recovered"),
+    ] {
+        let text = fs::read_to_string(folder.join(fixture).join("expected.json")).expect("it is readable");
+        let expected = expected_producers(&serde_json::from_str(&text).expect("it is JSON"));
+        let folder = folder.join(fixture).join(dir);
+        assert_eq!(adopted_producers(&folder, &expected, |_| true), expected, "{fixture}/{dir}");
+        let found = adopted_producers(&folder, &expected, |_| false);
+        assert_eq!(found, expected, "{fixture}/{dir} without its snapshots");
+        count += expected.values().map(Vec::len).sum::<usize>();
+    }
+    assert!(count > 0, "no producers are expected below {}", folder.display());
+    say(&format!("{count} producers that Kafka knew are known"));
+}
+
+#[test]
+fn a_compacted_log_knows_the_producers_that_kafka_knew() {
+    let Some(folder) = fixtures().map(|folder| folder.join("compacted")) else { return };
+    let text = fs::read_to_string(folder.join("expected.json")).expect("it is readable");
+    let expected: Value = serde_json::from_str(&text).expect("it is JSON");
+    for (stage, expected) in expected["stages"].as_object().expect("stages") {
+        if expected.get("producers").is_some() {
+            let expected = expected_producers(expected);
+            assert_eq!(adopted_producers(&folder.join(stage), &expected, |_| true), expected, "{stage}");
         }
     }
 }

@@ -76,11 +76,7 @@ impl Admin {
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and then nothing changes.
-    pub fn alter_topic(
-        &self,
-        topic: &str,
-        change: impl FnOnce(TopicConfig) -> TopicConfig,
-    ) -> Result<Topic> {
+    pub fn alter_topic(&self, topic: &str, change: impl FnOnce(TopicConfig) -> TopicConfig) -> Result<Topic> {
         self.engine.alter_topic(topic, change)
     }
 

@@ -93,21 +93,16 @@ fn verify_partition(partition: &Partition, report: &mut VerifyReport) -> Result<
 }
 
 /// Reads one run of batches and all their records, and asks the index for the first of them.
-fn verify_chunk(
-    partition: &Partition,
-    from: &Cursor,
-    end: u64,
-    report: &mut VerifyReport,
-) -> Result<Cursor> {
+fn verify_chunk(partition: &Partition, from: &Cursor, end: u64, report: &mut VerifyReport) -> Result<Cursor> {
     let log = partition.log();
     let chunk = log.read(from, ReadLimit::bytes(CHUNK_BYTES).until(end))?;
     let mut at = 0;
     for batch in chunk.batches() {
         let batch = batch?;
         let header = batch.header();
-        let counted = batch.records().and_then(|records| {
-            records.iter().try_fold(0, |count, record| record.map(|_| count + 1))
-        });
+        let counted = batch
+            .records()
+            .and_then(|records| records.iter().try_fold(0, |count, record| record.map(|_| count + 1)));
         report.records += counted.map_err(|invalid| chunk.unreadable(at, header, invalid))?;
         report.batches += 1;
         report.bytes += u64::from(header.size);

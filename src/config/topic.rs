@@ -15,6 +15,7 @@ use super::{Acks, LogConfig, Visibility};
 use crate::error::{Error, Result};
 use crate::types::{Compression, TimestampType};
 use settings::{SETTINGS, Setting, limit, whole_millis};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What becomes of old records.
@@ -152,6 +153,9 @@ macro_rules! links {
 }
 
 impl TopicConfig {
+    /// How many partitions a topic can have.
+    pub(crate) const PARTITIONS: RangeInclusive<u32> = 1..=i32::MAX as u32;
+
     /// Kafka's defaults.
     pub fn new() -> Self {
         Self::default()
@@ -197,9 +201,8 @@ impl TopicConfig {
     /// words. The number of partitions is not among them.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let default = Self::default();
-        let differs =
-            |(name, value): &(&'static str, String)| default.get(name).as_ref() != Some(value);
-        SETTINGS.iter().map(|setting| (setting.name, (setting.print)(self))).filter(differs).collect()
+        let differing = SETTINGS.iter().filter(|setting| (setting.print)(self) != (setting.print)(&default));
+        differing.map(|setting| (setting.name, (setting.print)(self))).collect()
     }
 
     /// The settings that [`entries`](Self::entries) came from, with one partition; all others are as by default.
@@ -217,8 +220,8 @@ impl TopicConfig {
     pub fn from_entries(
         entries: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
     ) -> Result<Self> {
-        let set = |config: Self, (name, value): (_, _)| config.set(AsRef::as_ref(&name), AsRef::as_ref(&value));
-        entries.into_iter().try_fold(Self::default(), set)
+        let mut entries = entries.into_iter();
+        entries.try_fold(Self::default(), |config, (name, value)| config.set(name.as_ref(), value.as_ref()))
     }
 
     /// Checks every setting, and those that must go together.
@@ -227,9 +230,13 @@ impl TopicConfig {
     /// [`Error::InvalidConfig`] names the first setting that cannot be, as Kafka calls it, and what it may be;
     /// [`Error::CodecMissing`] the codec that this build cannot write.
     pub fn validate(&self) -> Result<()> {
-        if !(1..=i32::MAX as u32).contains(&self.partitions) {
+        if !Self::PARTITIONS.contains(&self.partitions) {
             let why = "a topic has 1 to 2147483647 of them";
-            return Err(Error::InvalidConfig { setting: "partitions", value: self.partitions.to_string(), why });
+            return Err(Error::InvalidConfig {
+                setting: "partitions",
+                value: self.partitions.to_string(),
+                why,
+            });
         }
         // A value is one that can be, if what it prints can be read: so each range stands in one place.
         SETTINGS.iter().try_for_each(|setting| setting.set(&mut self.clone(), &(setting.print)(self)))?;

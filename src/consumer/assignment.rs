@@ -34,15 +34,9 @@ impl Drop for Assigned {
 }
 
 impl Assigned {
-    pub(super) fn new(
-        partition: Partition,
-        isolation: Isolation,
-        start: Start,
-        signal: Arc<Signal>,
-    ) -> Self {
+    pub(super) fn new(partition: Partition, isolation: Isolation, start: Start, signal: Arc<Signal>) -> Self {
         partition.watchers().add(&signal);
-        let reader =
-            PartitionReader::new(partition.id().clone(), partition.log().clone(), isolation, 0);
+        let reader = PartitionReader::new(partition.id().clone(), partition.log().clone(), isolation, 0);
         let goal = Some(Goal::Start(start));
         Self { partition, reader, isolation, goal, is_paused: false, signal }
     }

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The thread's leash. Without a thread it is slack: then somebody else calls `maintain`.
 #[derive(Default)]
@@ -20,7 +21,8 @@ impl Background {
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let weak = Arc::downgrade(engine);
         let builder = std::thread::Builder::new().name("brooklet".into());
-        let thread = builder.spawn(move || run(&weak, &receiver)).or_io("start a thread for", engine.path())?;
+        let thread =
+            builder.spawn(move || run(&weak, &receiver)).or_io("start a thread for", engine.path())?;
         *self.thread.lock() = Some((sender, thread));
         Ok(())
     }
@@ -44,9 +46,14 @@ impl Background {
     }
 }
 
+const RETRY: Duration = Duration::from_secs(1);
+
 fn run(engine: &Weak<Engine>, receiver: &Receiver<()>) {
     loop {
-        let Some(next) = engine.upgrade().and_then(|engine| engine.maintain().ok()) else { return };
+        let Some(alive) = engine.upgrade() else { return };
+        // What fails is told to whom it concerns, and tried again in a while. Once the engine is closed it is over.
+        let next = alive.maintain().unwrap_or(Some(RETRY));
+        drop(alive);
         let woken = match next {
             Some(rest) => receiver.recv_timeout(rest),
             None => receiver.recv().map_err(RecvTimeoutError::from),

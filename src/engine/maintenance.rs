@@ -29,7 +29,13 @@ pub(super) struct Maintenance {
     tasks: Mutex<Vec<Weak<dyn Task>>>,
     alarms: Mutex<BTreeMap<(Duration, u64), Weak<Signal>>>,
     next_alarm: AtomicU64,
+    /// When what is known of producers is saved next; never, as long as nobody numbers batches.
+    upkeep_due: Mutex<Option<Duration>>,
 }
+
+/// What is known of producers is saved so often, as Kafka writes its checkpoints: after a crash no more than what came
+/// since has to be read back.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Maintenance {
     fn tasks(&self) -> Vec<Arc<dyn Task>> {
@@ -55,7 +61,7 @@ impl Maintenance {
     fn next_due(&self) -> Option<Duration> {
         let tasks = self.tasks().into_iter().filter_map(|task| task.due()).min();
         let alarm = self.alarms.lock().keys().next().map(|(due, _)| *due);
-        tasks.into_iter().chain(alarm).min()
+        tasks.into_iter().chain(alarm).chain(*self.upkeep_due.lock()).min()
     }
 
     /// Lets every task do all that it has left. The first failure is told; the others have their say all the same.
@@ -78,9 +84,21 @@ impl Engine {
     /// Does one step of what is due, and says when to come again: `None` if nothing is waiting for its time.
     pub(crate) fn maintain(&self) -> Result<Option<Duration>> {
         self.check_open()?;
-        self.maintenance.run(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        self.maintenance.run(now);
+        if self.maintenance.upkeep_due.lock().take_if(|due| *due <= now).is_some() {
+            self.arm_upkeep();
+            self.keep_producers()?;
+        }
         let now = self.clock.monotonic();
         Ok(self.maintenance.next_due().map(|due| due.saturating_sub(now)))
+    }
+
+    /// From now on there are producers to be kept.
+    pub(super) fn arm_upkeep(&self) {
+        let due = self.clock.monotonic().saturating_add(UPKEEP_INTERVAL);
+        self.maintenance.upkeep_due.lock().get_or_insert(due);
+        self.wake();
     }
 
     /// Has a signal notified at a moment: how a future waits for time to pass.

@@ -102,11 +102,16 @@ impl Engine {
         let finished = self.maintenance.finish();
         self.is_closed.store(true, Ordering::Release);
         self.background.stop();
-        let partitions = self.topics().into_iter().flat_map(|topic| topic.partitions().to_vec());
-        let saved = partitions.map(|partition| partition.save_producers()).fold(Ok(()), Result::and);
+        let saved = self.keep_producers();
         let closed = self.dir.close_in_order();
         self.dir.unlock();
         finished.and(saved).and(closed)
+    }
+
+    /// Has every partition save what it knows of producers.
+    fn keep_producers(&self) -> Result<()> {
+        let partitions = self.topics().into_iter().flat_map(|topic| topic.partitions().to_vec());
+        partitions.map(|partition| partition.keep_producers()).fold(Ok(()), Result::and)
     }
 
     fn find_topic(&self, name: &str) -> Option<Topic> {

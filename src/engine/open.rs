@@ -115,7 +115,9 @@ fn take_in(dir: &LogDir, catalog: &mut Catalog, clock: &dyn Clock, seed: u64) ->
     for (name, numbers) in found {
         let count = numbers.len() as u32;
         if let Some(missing) = (0..count).find(|number| !numbers.contains(number)) {
-            return Err(Error::NotFound { path: dir.path().join(TopicPartition::new(&name, missing)?.to_string()) });
+            return Err(Error::NotFound {
+                path: dir.path().join(TopicPartition::new(&name, missing)?.to_string()),
+            });
         }
         let known = catalog.topics.get(&name).map(|entry| entry.partitions);
         if known.is_some_and(|known| known >= count) {

@@ -34,6 +34,7 @@ impl Engine {
             self.store(&mut catalog, changed)?;
             *block = start..start + BLOCK;
         }
+        self.arm_upkeep();
         let id = block.start;
         block.start += 1;
         Ok(id as i64)

@@ -32,14 +32,15 @@ impl Engine {
         self.store(&mut catalog, changed)?;
         let settings = Arc::new(ArcSwap::from_pointee(config.clone()));
         let made = self.make_partitions(name, id, &settings, 0..partitions);
-        let made = match made.and_then(|made| self.note_created(&mut catalog, name, partitions).map(|()| made)) {
-            Ok(made) => made,
-            Err(error) => {
-                // Where this fails too, the next attempt or the next opening does it.
-                let _ = self.abandon(&mut catalog, name);
-                return Err(error);
-            }
-        };
+        let made =
+            match made.and_then(|made| self.note_created(&mut catalog, name, partitions).map(|()| made)) {
+                Ok(made) => made,
+                Err(error) => {
+                    // Where this fails too, the next attempt or the next opening does it.
+                    let _ = self.abandon(&mut catalog, name);
+                    return Err(error);
+                }
+            };
         let topic = Topic::new(name, id, settings, made);
         self.publish(|topics| drop(topics.insert(topic.shared_name().clone(), topic.clone())));
         Ok(topic)

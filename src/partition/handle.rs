@@ -1,9 +1,11 @@
 //! A partition as users hold it: append, read, find, and know where it stands.
 
 use super::admission::Admission;
+use super::producer_entry::ProducerStateEntry;
 use super::producer_state::ProducerState;
 use super::reader::read_records;
 use super::records::Records;
+use super::verdict::Origin;
 use super::wakeup::{Signal, Watchers};
 use crate::clock::Clock;
 use crate::config::{Acks, Isolation, TopicConfig, Visibility};
@@ -15,6 +17,7 @@ use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Where records went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +126,8 @@ impl Partition {
     /// offset at which reading can go on.
     pub fn read(&self, offset: u64, limit: ReadLimit, isolation: Isolation) -> Result<Records> {
         let limit = limit.until(self.visible_end(isolation));
-        read_records(&self.inner.log, &self.inner.id, offset, limit, isolation).map_err(|error| self.explain(error))
+        read_records(&self.inner.log, &self.inner.id, offset, limit, isolation)
+            .map_err(|error| self.explain(error))
     }
 
     /// The first record, in the order of the log, that is not older than `timestamp`: its offset and timestamp.
@@ -162,6 +166,15 @@ impl Partition {
         self.inner.log.advance_start(before).map_err(|error| self.explain(error))
     }
 
+    /// Takes back every batch that holds `offset` or a later one. The offsets are not given again: what comes next gets
+    /// those behind the old end.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] if it does not hold the offset, and those of the disk.
+    pub fn truncate(&self, offset: u64) -> Result<()> {
+        self.inner.producers.truncate(offset).map_err(|error| self.explain(error))
+    }
+
     /// The bytes of its batches on disk.
     pub fn size_bytes(&self) -> u64 {
         self.inner.log.size_bytes()
@@ -192,12 +205,16 @@ impl Partition {
     /// Appends a batch whose records were admitted, and tells readers.
     pub(crate) fn append_batch(&self, batch: &mut EncodedBatch<'_>) -> Result<AppendInfo> {
         let Inner { log, settings, producers, clock, watchers, .. } = &*self.inner;
-        let log_append_time = (settings.load().timestamp_type == TimestampType::LogAppend).then(|| clock.now());
+        let log_append_time =
+            (settings.load().timestamp_type == TimestampType::LogAppend).then(|| clock.now());
         if let Some(now) = log_append_time {
             batch.stamp_log_append_time(now);
         }
         let (first_offset, last_offset) = match batch.header().has_producer_id() {
-            true => producers.append(batch).map(|appended| (appended.base_offset, appended.last_offset)),
+            true => {
+                let appended = producers.append(batch, Origin::Client, false);
+                appended.map(|appended| (appended.base_offset, appended.last_offset))
+            }
             false => log.append(batch).map(|appended| (appended.base_offset, appended.last_offset)),
         }
         .map_err(|error| self.explain(error))?;
@@ -237,8 +254,19 @@ impl Partition {
         &self.inner.watchers
     }
 
-    /// Saves what would otherwise have to be read back from the log when it is opened.
-    pub(crate) fn save_producers(&self) -> Result<()> {
+    /// The producers that have numbered their batches here, by id, as far as they are remembered.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn producers(&self) -> Result<Vec<ProducerStateEntry>> {
+        self.inner.producers.producers()
+    }
+
+    /// Saves what would otherwise have to be read back from the log, and forgets producers that were not heard of for a
+    /// day, as Kafka does.
+    pub(crate) fn keep_producers(&self) -> Result<()> {
+        const EXPIRATION: Duration = Duration::from_secs(24 * 60 * 60);
+        self.inner.producers.expire(EXPIRATION);
         self.inner.producers.save()
     }
 

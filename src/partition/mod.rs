@@ -42,6 +42,7 @@ mod wakeup;
 
 pub use handle::{AppendInfo, Partition};
 pub use producer_entry::{BATCHES_RETAINED, BatchMetadata, ProducerStateEntry};
+pub use producer_state::producers_of;
 pub use producers::{CompletedTxn, Producers};
 pub(crate) use reader::PartitionReader;
 pub use record::{Record, RecordRef};

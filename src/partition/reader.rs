@@ -209,7 +209,7 @@ impl PartitionReader {
                 .add_batch(&self.partition, &batch, chunk.bytes(), self.position)
                 .map_err(|invalid| chunk.unreadable(*at, &header, invalid))?;
         }
-        if self.rest.is_empty() && !header.is_control() {
+        if self.rest.is_empty() {
             self.position = header.next_offset();
         }
         *at += header.size as usize;

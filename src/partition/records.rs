@@ -74,13 +74,6 @@ impl Records {
         self.next_offsets.binary_search_by(|(other, _)| other.as_ref().cmp(partition))
     }
 
-    /// Forgets everything but the room that was made for it.
-    pub(crate) fn clear(&mut self) {
-        self.parts.clear();
-        self.entries.clear();
-        self.next_offsets.clear();
-    }
-
     /// Takes note of where reading goes on in a partition.
     pub(super) fn set_next_offset(&mut self, partition: &Arc<TopicPartition>, offset: u64) {
         match self.find(partition) {

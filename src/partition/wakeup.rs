@@ -17,6 +17,9 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// Whoever waits that long waits for what happens and not for time.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Something that may happen again and again, and those who wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
@@ -47,7 +50,7 @@ impl Signal {
             }
             match clock.wait_until(deadline) {
                 None => return ready(),
-                Some(Duration::MAX) => listener.wait(),
+                Some(rest) if rest > A_YEAR => listener.wait(),
                 Some(rest) => drop(listener.wait_timeout(rest)),
             }
         }
@@ -92,7 +95,8 @@ impl Watchers {
     /// Notifies `signal` from now on, as long as it lives or until it is removed.
     pub(crate) fn add(&self, signal: &Arc<Signal>) {
         let mut signals = self.signals.write();
-        signals.retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(signal)));
+        signals
+            .retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(signal)));
         signals.push(Arc::downgrade(signal));
         self.count.store(signals.len(), Ordering::SeqCst);
     }
@@ -100,7 +104,8 @@ impl Watchers {
     /// Does not notify `signal` any more.
     pub(crate) fn remove(&self, signal: &Arc<Signal>) {
         let mut signals = self.signals.write();
-        signals.retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(signal)));
+        signals
+            .retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), Arc::as_ptr(signal)));
         self.count.store(signals.len(), Ordering::SeqCst);
     }
 

@@ -45,7 +45,6 @@ impl ProducerBatch {
         self.callbacks.lock().push((index, callback));
     }
 
-
     /// The callbacks that wait, in the order of their records.
     pub(super) fn take_callbacks(&self) -> Vec<(u32, Callback)> {
         let mut callbacks = std::mem::take(&mut *self.callbacks.lock());

@@ -7,7 +7,8 @@
 //! One lock holds the order: what is sent under it is written under it, and so are the batches that wait to be tried
 //! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
 
-use super::batch::{Callback, ProducerBatch, panicked};
+use super::batch::{Callback, ProducerBatch};
+use super::calls::{Calls, Job};
 use super::receipt::{Receipt, Stage};
 use super::shared::Shared;
 use crate::config::Acks;
@@ -17,7 +18,7 @@ use crate::record::{BatchBuilder, Compression, EncodedBatch, NewRecord, RecordPa
 use crate::types::Timestamp;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -28,9 +29,11 @@ pub(super) struct Lane {
     partition: Partition,
     shared: Arc<Shared>,
     state: Mutex<State>,
-    calls: Mutex<Calls>,
+    calls: Calls,
     /// Why what was written cannot be made durable, once that is so.
     sync_failure: OnceLock<Error>,
+    /// How many batches wait: for whoever asks without the lock, under which batches are written.
+    queued: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -69,22 +72,6 @@ struct Sealed {
     backoff: Duration,
 }
 
-/// A callback and what it is to be told.
-struct Job(Callback, Result<AppendInfo>);
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Job({:?})", self.1)
-    }
-}
-
-/// Callbacks whose time has come, and whether somebody is at it.
-#[derive(Debug, Default)]
-struct Calls {
-    jobs: VecDeque<Job>,
-    is_running: bool,
-}
-
 /// What is to be done with a lane's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drive {
@@ -108,8 +95,16 @@ impl Lane {
             awaiting_sync: VecDeque::new(),
             failure: None,
         };
-        let (state, calls) = (Mutex::new(state), Mutex::default());
-        Self { topic, partition, shared, state, calls, sync_failure: OnceLock::new() }
+        let (state, calls) = (Mutex::new(state), Calls::default());
+        Self {
+            topic,
+            partition,
+            shared,
+            state,
+            calls,
+            sync_failure: OnceLock::new(),
+            queued: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn topic(&self) -> &Arc<str> {
@@ -131,8 +126,7 @@ impl Lane {
 
     /// How many batches wait.
     pub(super) fn queued(&self) -> u64 {
-        let state = self.state.lock();
-        state.sealed.len() as u64 + u64::from(state.open.is_some())
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Takes a record that was admitted, made at `timestamp`. With `joins` it waits for others; otherwise it is in the
@@ -176,8 +170,9 @@ impl Lane {
             Err(error) if error.is_retriable() => {
                 let batch = Arc::<ProducerBatch>::default();
                 let memory = state.builder.len_bytes();
-                self.shared.memory.take(memory);
                 self.seal(state, batch.clone(), memory)?;
+                self.shared.memory.take(memory);
+                self.queued.fetch_add(1, Ordering::Relaxed);
                 Ok(Stage::Batched { batch, index: 0 })
             }
             Err(error) => Err(error),
@@ -185,7 +180,13 @@ impl Lane {
     }
 
     /// Puts a record into the open batch; a full one is written first, or afterwards.
-    fn join(&self, state: &mut State, parts: &RecordParts<'_>, memory: usize, lingers: bool) -> Result<Stage> {
+    fn join(
+        &self,
+        state: &mut State,
+        parts: &RecordParts<'_>,
+        memory: usize,
+        lingers: bool,
+    ) -> Result<Stage> {
         let limit = self.shared.config.batch_bytes;
         if state.open.is_some() && state.builder.size_with(parts) > limit {
             self.write_open(state);
@@ -200,6 +201,7 @@ impl Lane {
         let opened_at = self.shared.clock.monotonic();
         let shared = &self.shared;
         let open = state.open.get_or_insert_with(|| {
+            self.queued.fetch_add(1, Ordering::Relaxed);
             shared.schedule(opened_at.saturating_add(shared.config.linger));
             Open { batch: Arc::default(), opened_at, memory: 0 }
         });
@@ -311,6 +313,7 @@ impl Lane {
     /// Tells everybody what became of a batch.
     fn settle(&self, state: &mut State, batch: &ProducerBatch, memory: usize, outcome: Result<AppendInfo>) {
         self.shared.memory.give_back(memory);
+        self.queued.fetch_sub(1, Ordering::Relaxed);
         if let Err(error) = &outcome {
             state.failure.get_or_insert_with(|| error.clone());
         }
@@ -333,7 +336,7 @@ impl Lane {
             state.awaiting_sync.push_back((end, job));
             self.want_sync(state);
         } else {
-            self.calls.lock().jobs.push_back(job);
+            self.calls.extend([job]);
         }
     }
 
@@ -392,11 +395,8 @@ impl Lane {
             if synced.is_ok() {
                 state.awaiting_sync = jobs.split_off(jobs.partition_point(|(end, _)| *end <= durable_end));
             }
-            let mut calls = self.calls.lock();
-            for (_, Job(callback, outcome)) in jobs {
-                let outcome = synced.clone().and(outcome);
-                calls.jobs.push_back(Job(callback, outcome));
-            }
+            let told = |(_, Job(callback, outcome))| Job(callback, synced.clone().and(outcome));
+            self.calls.extend(jobs.into_iter().map(told));
         }
         if let Err(error) = &synced {
             let _ = self.sync_failure.set(error.clone());
@@ -411,8 +411,7 @@ impl Lane {
         let sync_is_due = {
             let mut state = self.state.lock();
             self.retry(&mut state, Drive::Due(now));
-            let lingered =
-                |open: &Open| open.opened_at.saturating_add(self.shared.config.linger) <= now;
+            let lingered = |open: &Open| open.opened_at.saturating_add(self.shared.config.linger) <= now;
             if state.open.as_ref().is_some_and(lingered) {
                 self.write_open(&mut state);
             }
@@ -478,25 +477,8 @@ impl Lane {
         }
     }
 
-    /// Calls back whoever is to be called, in order, one at a time; nobody's panic harms another.
     fn run_calls(&self) {
-        loop {
-            let Job(callback, outcome) = {
-                let mut calls = self.calls.lock();
-                if calls.is_running {
-                    return;
-                }
-                let Some(job) = calls.jobs.pop_front() else { return };
-                calls.is_running = true;
-                job
-            };
-            let called = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
-            self.calls.lock().is_running = false;
-            if let Err(panic) = called {
-                let error = panicked("a callback", panic.as_ref());
-                self.note_failure(error);
-            }
-        }
+        self.calls.run(|error| self.note_failure(error));
     }
 }
 

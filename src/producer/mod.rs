@@ -2,12 +2,13 @@
 //!
 //! - `partitioners`: who chooses the partition.
 //! - `lane`: the way of one producer's records into one partition.
-//! - `batch`, `receipt`: what became of them, and how it is told.
+//! - `batch`, `receipt`, `calls`: what became of them, and how it is told.
 //! - `memory`: how many bytes may wait. `shared`: what lanes have in common. `config`: the settings.
 //!
 //! All work is done by whoever sends, waits or flushes; what nobody waits for is done by maintenance.
 
 mod batch;
+mod calls;
 mod config;
 mod lane;
 mod memory;
@@ -249,17 +250,24 @@ impl Inner {
             Some(lanes) if !lanes.topic.is_deleted() => return Ok(lanes.clone()),
             _ => {}
         }
-        let _making = self.making.lock();
         let topic = self.shared.engine.topic(name)?;
-        let mut topics = self.topics.load().as_ref().clone();
-        if let Some(lanes) = topics.get(name).filter(|lanes| !lanes.topic.is_deleted()) {
-            return Ok(lanes.clone());
-        }
         let memory = TopicMemory::new(self.shared.engine.next_seed());
-        let lanes = Arc::new(TopicLanes { topic: topic.clone(), memory, lanes: ArcSwap::default() });
-        topics.insert(topic.shared_name().clone(), lanes.clone());
-        self.topics.store(Arc::new(topics));
-        Ok(lanes)
+        let made = Arc::new(TopicLanes { topic, memory, lanes: ArcSwap::default() });
+        let replaced = {
+            let _making = self.making.lock();
+            let mut topics = self.topics.load().as_ref().clone();
+            if let Some(lanes) = topics.get(name).filter(|lanes| !lanes.topic.is_deleted()) {
+                return Ok(lanes.clone());
+            }
+            let replaced = topics.insert(made.topic.shared_name().clone(), made.clone());
+            self.topics.store(Arc::new(topics));
+            replaced
+        };
+        // What still lingered there has nowhere to go; those who wait for it are told.
+        for lane in replaced.iter().flat_map(|lanes| lanes.lanes.load().to_vec()) {
+            let _ = lane.write_all();
+        }
+        Ok(made)
     }
 
     fn all_lanes(&self) -> Vec<Arc<Lane>> {

@@ -80,7 +80,7 @@ impl Catalog {
     /// this name, or of one with `.` for `_`; [`Error::PolicyViolation`] for an id that another one has.
     pub(crate) fn create(&mut self, name: &str, id: TopicId, config: &TopicConfig) -> Result<()> {
         config.validate()?;
-        TopicPartition::new(name, config.partitions - 1)?;
+        TopicPartition::new(name, 0)?;
         if let Some(existing) = self.topics.keys().find(|existing| collide(existing, name)) {
             return Err(Error::TopicExists { topic: name.into(), existing: existing.clone() });
         }
@@ -106,9 +106,9 @@ impl Catalog {
         if total < entry.partitions {
             return Err(refused("a topic never gets fewer than it has"));
         }
-        // The topic's name is good; what is asked for may be beyond the last number that a partition can have.
-        TopicPartition::new(name, total.saturating_sub(1))
-            .map_err(|_| refused("a topic has 1 to 2147483647 of them"))?;
+        if !TopicConfig::PARTITIONS.contains(&total) {
+            return Err(refused("a topic has 1 to 2147483647 of them"));
+        }
         if total > entry.partitions {
             entry.partitions = total;
             self.changed();

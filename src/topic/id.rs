@@ -55,7 +55,9 @@ impl TopicId {
     /// for an option.
     pub(crate) fn generate(seed: u64, counter: u64, now: Timestamp) -> Self {
         let lane = |start: u64| {
-            [seed, now.as_millis().cast_unsigned(), counter].iter().fold(start, |state, word| mix(state ^ word))
+            [seed, now.as_millis().cast_unsigned(), counter]
+                .iter()
+                .fold(start, |state, word| mix(state ^ word))
         };
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&lane(0x243f_6a88_85a3_08d3).to_be_bytes());

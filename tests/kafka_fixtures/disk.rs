@@ -5,7 +5,7 @@ use brooklet::clock::ManualClock;
 use brooklet::io::{EntryKind, Fs, MemFs, read_file};
 use brooklet::log::{LogDir, LogDirOptions};
 use brooklet::record::BatchHeader;
-use brooklet::{Error, Timestamp};
+use brooklet::{Broker, Error, Timestamp};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,12 @@ impl Disk {
     fn open_with(&self, fs: Arc<dyn Fs>, adopt: bool) -> Result<LogDir, Error> {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
         LogDir::open_with(fs, clock, &self.root, LogDirOptions { adopt, ..LogDirOptions::default() })
+    }
+
+    /// Opens it as a broker.
+    pub(crate) fn broker(&self, adopt: bool) -> Result<Broker, Error> {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
+        Broker::builder().fs(self.fs.clone()).clock(clock).adopt(adopt).open(&self.root)
     }
 
     /// The bytes of one file; none if there is no such file.

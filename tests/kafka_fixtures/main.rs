@@ -7,6 +7,7 @@
 //! answers     the two held against each other
 //! ```
 //! - `adoption`: directories that Kafka closed in order, taken over.
+//! - `broker`: the same through the broker and its consumers.
 //! - `recovery`: directories that `kill -9` left, some of them damaged.
 //! - `damage`: what was durable and has changed since, which Kafka would throw away and we do not.
 //! - `epochs`: leader epochs, of which Kafka's checkpoint may know too little or too much.
@@ -27,6 +28,7 @@ mod fixtures;
 
 mod adoption;
 mod answers;
+mod broker;
 mod damage;
 mod derived;
 mod disk;

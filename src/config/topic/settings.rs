@@ -166,8 +166,9 @@ const VISIBILITIES: Words<Visibility, 2> =
 impl Setting {
     /// The row of this name.
     pub(super) fn named(name: &str) -> Result<&'static Setting> {
-        static NAMES: LazyLock<String> =
-            LazyLock::new(|| format!("it is one of {}", SETTINGS.each_ref().map(|setting| setting.name).join(", ")));
+        static NAMES: LazyLock<String> = LazyLock::new(|| {
+            format!("it is one of {}", SETTINGS.each_ref().map(|setting| setting.name).join(", "))
+        });
         let found = SETTINGS.iter().find(|setting| setting.name == name.trim());
         found.ok_or_else(|| invalid("the name of a setting", name, NAMES.as_str()))
     }

@@ -215,7 +215,8 @@ fn a_codec_is_asked_for_only_where_it_is_compiled_in() {
 
 #[test]
 fn times_are_whole_milliseconds_and_never_less_than_asked_for() {
-    let config = TopicConfig::new().segment_age(Duration::from_nanos(1)).retention(Duration::from_micros(1_001));
+    let config =
+        TopicConfig::new().segment_age(Duration::from_nanos(1)).retention(Duration::from_micros(1_001));
     assert_eq!((config.segment_age.as_millis(), config.retention), (1, Duration::from_millis(2)));
     for endless in [Duration::from_millis(i64::MAX as u64), Duration::from_secs(u64::MAX), Duration::MAX] {
         assert_eq!(TopicConfig::new().retention(endless).retention, Duration::MAX);

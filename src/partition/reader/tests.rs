@@ -1,8 +1,6 @@
-//! What a reader hands out and where it stands afterwards, rule by rule. `model` tries all of them at once, `kafka` reads
-//! what Kafka wrote.
+//! What a reader hands out and where it stands afterwards, rule by rule. `model` tries all of them at once.
 
 mod damage;
-mod kafka;
 mod model;
 
 use super::*;
@@ -209,6 +207,17 @@ fn nothing_is_handed_out_at_or_above_until() {
         assert_eq!(fetch(&mut reader, MANY, MANY, until), expected, "until {until}");
     }
     assert_eq!(reader.position(), 7);
+}
+
+#[test]
+fn the_position_does_not_pass_what_is_visible() {
+    let world = World::of(&[2]);
+    world.write(7, 1);
+    world.commit(7);
+    let mut reader = world.reader(0);
+    assert_eq!(fetch(&mut reader, 1, MANY, ALL), [0]);
+    assert_eq!(fetch(&mut reader, MANY, MANY, 3), [1, 2]);
+    assert_eq!(reader.position(), 3, "the marker is in the chunk, and not visible yet");
 }
 
 #[test]

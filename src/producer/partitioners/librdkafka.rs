@@ -20,9 +20,8 @@ use crate::record::NewRecord;
 /// assert_eq!(brooklet::partitioners::fnv1a(b"kafka"), 0x0d33_c4e1);
 /// ```
 pub fn fnv1a(key: &[u8]) -> u32 {
-    let hash = key
-        .iter()
-        .fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash =
+        key.iter().fold(0x811c_9dc5_u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash.cast_signed().unsigned_abs()
 }
 

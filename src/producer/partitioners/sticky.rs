@@ -82,7 +82,9 @@ fn first_partition(topic: &TopicView<'_>, word: u64) -> u32 {
     let next = next_partition(topic);
     match topic.memory().sticky.0.compare_exchange(word, Stint::at(next).to_word(), Relaxed, Relaxed) {
         Ok(_) => next,
-        Err(word) => Some(Stint::from_word(word).partition).filter(|&at| at < topic.partitions()).unwrap_or(next),
+        Err(word) => {
+            Some(Stint::from_word(word).partition).filter(|&at| at < topic.partitions()).unwrap_or(next)
+        }
     }
 }
 
@@ -90,7 +92,8 @@ fn first_partition(topic: &TopicView<'_>, word: u64) -> u32 {
 pub(super) fn appended(topic: &TopicView<'_>, partition: u32, bytes: usize, is_full: bool) {
     let mut next = None;
     let after = |word| {
-        let stint = Some(Stint::from_word(word)).filter(|stint| stint.partition == partition)?.with_bytes(bytes);
+        let stint =
+            Some(Stint::from_word(word)).filter(|stint| stint.partition == partition)?.with_bytes(bytes);
         if !stint.is_over(topic.batch_bytes(), is_full) {
             return Some(stint.to_word());
         }

@@ -82,7 +82,8 @@ impl<'a> TopicView<'a> {
 
     /// A random partition, each as likely as any other.
     pub fn random_partition(&self) -> u32 {
-        u32::try_from(self.memory.random_below(self.partitions.into())).expect("it is below a number of 32 bits")
+        u32::try_from(self.memory.random_below(self.partitions.into()))
+            .expect("it is below a number of 32 bits")
     }
 
     /// Whether anything is known of what waits.

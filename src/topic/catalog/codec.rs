@@ -17,6 +17,7 @@
 //! sets aside a megabyte at most, which is serde's limit.
 
 use super::{Catalog, DeletedTopic, TopicEntry};
+use crate::config::TopicConfig;
 use crate::topic::id::TopicId;
 use crate::types::TopicPartition;
 use bincode::config::{BigEndian, Configuration, Fixint};
@@ -190,15 +191,18 @@ fn entry(topic: Topic<'_>) -> Result<TopicEntry, String> {
     let config: Vec<_> =
         config.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let entry = TopicEntry { id, partitions, created, config };
-    let _config = entry.topic_config().map_err(|error| format!("topic {name} with a setting that cannot be: {error}"))?;
-    Ok(entry)
+    match entry.topic_config() {
+        Ok(_) => Ok(entry),
+        Err(error) => Err(format!("topic {name} with a setting that cannot be: {error}")),
+    }
 }
 
 /// What a topic and a deleted one have in common.
 fn checked(name: &str, id: [u8; 16], partitions: u32) -> Result<TopicId, String> {
-    let last =
-        partitions.checked_sub(1).ok_or_else(|| format!("topic {} without partitions", quoted(name)))?;
-    TopicPartition::new(name, last).map_err(|error| error.to_string())?;
+    if !TopicConfig::PARTITIONS.contains(&partitions) {
+        return Err(format!("topic {} with {partitions} partitions", quoted(name)));
+    }
+    TopicPartition::new(name, 0).map_err(|error| error.to_string())?;
     let id = TopicId::from_bytes(id);
     if id.is_reserved() {
         return Err(format!("topic {name} with the reserved id {id}"));

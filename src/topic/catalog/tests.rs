@@ -22,6 +22,8 @@ pub(super) fn catalog() -> Catalog {
     catalog
 }
 
+type Change<'a> = &'a dyn Fn(&mut Catalog) -> Result<()>;
+
 /// That a change is refused, and nothing is changed by it.
 fn refused(catalog: &Catalog, change: impl Fn(&mut Catalog) -> Result<()>) -> Error {
     let mut changed = catalog.clone();
@@ -134,7 +136,7 @@ fn an_alteration_replaces_the_settings_and_nothing_else() {
 fn a_deleted_topic_is_remembered_until_its_directories_are_gone() {
     let mut catalog = catalog();
     let old = DeletedTopic { name: "old".into(), id: id(4), partitions: 2 };
-    assert_eq!(catalog.deleted, [old.clone()]);
+    assert_eq!(catalog.deleted, std::slice::from_ref(&old));
     catalog.create("old", id(5), &TopicConfig::new()).unwrap();
     catalog.delete("old").unwrap();
     assert_eq!(catalog.deleted, [old.clone(), DeletedTopic { id: id(5), partitions: 1, ..old.clone() }]);
@@ -148,7 +150,7 @@ fn a_deleted_topic_is_remembered_until_its_directories_are_gone() {
 #[test]
 fn an_unknown_topic_cannot_be_changed() {
     let config = TopicConfig::new();
-    let changes: [&dyn Fn(&mut Catalog) -> Result<()>; 4] = [
+    let changes: [Change<'_>; 4] = [
         &|catalog| catalog.add_partitions("old", 9),
         &|catalog| catalog.mark_created("old", 1),
         &|catalog| catalog.alter("old", &config),

@@ -1,0 +1,57 @@
+//! Callbacks whose time has come: called one after the other, in order, on whichever thread comes by.
+//!
+//! A callback may send more and so come by here again: then whoever is at it already goes on with what it added.
+
+use super::batch::{Callback, panicked};
+use crate::error::{Error, Result};
+use crate::partition::AppendInfo;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A callback and what it is to be told.
+pub(super) struct Job(pub(super) Callback, pub(super) Result<AppendInfo>);
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Job({:?})", self.1)
+    }
+}
+
+/// The callbacks of one lane.
+#[derive(Debug, Default)]
+pub(super) struct Calls(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    is_running: bool,
+}
+
+impl Calls {
+    /// Adds some behind the others.
+    pub(super) fn extend(&self, jobs: impl IntoIterator<Item = Job>) {
+        self.0.lock().jobs.extend(jobs);
+    }
+
+    /// Calls them all, unless somebody is at it; nobody's panic harms another. `report` is told of panics.
+    pub(super) fn run(&self, report: impl Fn(Error)) {
+        loop {
+            let Job(callback, outcome) = {
+                let mut queue = self.0.lock();
+                if queue.is_running {
+                    return;
+                }
+                let Some(job) = queue.jobs.pop_front() else { return };
+                queue.is_running = true;
+                job
+            };
+            let called = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
+            self.0.lock().is_running = false;
+            if let Err(panic) = called {
+                report(panicked("a callback", panic.as_ref()));
+            }
+        }
+    }
+}
