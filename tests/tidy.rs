@@ -160,7 +160,10 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            sources(&path, found);
+            // `benches/peers` is a crate of its own, and may have been built where it stands.
+            if path.file_name().is_none_or(|name| name != "target") {
+                sources(&path, found);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }

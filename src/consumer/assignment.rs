@@ -80,6 +80,7 @@ impl Assigned {
         start: Start,
         clock: &dyn Clock,
     ) -> Result<usize> {
+        self.partition.check_exists()?;
         let position = self.position(clock)?;
         let until = self.partition.visible_end(self.isolation);
         let fetched = match self.reader.fetch(records, records_max, bytes_max, until) {

@@ -4,7 +4,6 @@ use super::{Consumer, Start};
 use crate::config::Isolation;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::types::TopicPartition;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,12 +123,10 @@ impl ConsumerBuilder {
         self.engine.check_open()?;
         let mut partitions = Vec::new();
         for (topic, number) in &self.partitions {
-            let numbers = match number {
-                Some(number) => *number..number.saturating_add(1),
-                None => 0..self.engine.topic(topic)?.partition_count(),
-            };
-            for number in numbers {
-                partitions.push(TopicPartition::new(topic, number)?);
+            let topic = self.engine.topic(topic)?;
+            match number {
+                Some(number) => partitions.push(topic.partition(*number)?.id().as_ref().clone()),
+                None => partitions.extend(topic.partitions().iter().map(|one| one.id().as_ref().clone())),
             }
         }
         let mut consumer = Consumer::new(self.engine, self.config);

@@ -45,7 +45,10 @@ impl Consumer {
             }
             let had_some = gathering.until.is_some();
             let wake_at = gathering.until.unwrap_or(deadline).min(deadline);
-            let step = signal.wait(clock.as_ref(), wake_at, || match self.gather(&mut gathering) {
+            // Where nobody else does what falls due meanwhile, it is done here: a record may linger until just then.
+            let next_due = if clock.runs_by_itself() { None } else { self.engine.next_due() };
+            let step_at = next_due.map_or(wake_at, |due| due.min(wake_at));
+            let step = signal.wait(clock.as_ref(), step_at, || match self.gather(&mut gathering) {
                 Some(done) => Some(Some(done)),
                 // Now there is something, it is not waited for as long.
                 None => (!had_some && gathering.until.is_some()).then_some(None),
@@ -53,6 +56,7 @@ impl Consumer {
             match step {
                 Some(Some(done)) => return done,
                 Some(None) => {}
+                None if step_at < wake_at => drop(self.engine.maintain()?),
                 None => return Ok(gathering.take()),
             }
         }
@@ -99,8 +103,13 @@ impl Consumer {
             }
             let bytes_max = bytes_left.min(self.config.max_partition_fetch_bytes);
             let had = gathering.records.len();
-            gathering.bytes +=
-                assigned.fetch(&mut gathering.records, room, bytes_max, self.config.start, clock.as_ref())?;
+            let fetched =
+                assigned.fetch(&mut gathering.records, room, bytes_max, self.config.start, clock.as_ref());
+            if fetched.is_err() {
+                // It has had its turn: what is wrong with one keeps nobody from the others.
+                self.turn = (index + 1) % count;
+            }
+            gathering.bytes += fetched?;
             if gathering.records.len() > had {
                 self.turn = (index + 1) % count;
             }

@@ -101,6 +101,11 @@ impl Engine {
         self.wake();
     }
 
+    /// When something is due next, on the monotonic clock.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.maintenance.next_due()
+    }
+
     /// Has a signal notified at a moment: how a future waits for time to pass.
     pub(crate) fn set_alarm(self: &Arc<Self>, at: Duration, signal: &Arc<Signal>) -> Alarm {
         let number = self.maintenance.next_alarm.fetch_add(1, Ordering::Relaxed);

@@ -20,6 +20,7 @@ pub(crate) use open::EngineOptions;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::log::LogDir;
+use crate::partition::Partition;
 use crate::topic::{CATALOG, Catalog, Topic};
 use arc_swap::ArcSwap;
 use background::Background;
@@ -100,18 +101,25 @@ impl Engine {
     pub(crate) fn close(&self) -> Result<()> {
         self.check_open()?;
         let finished = self.maintenance.finish();
+        // Whoever is changing topics is waited for: nothing is written once the directory is free.
+        let catalog = self.catalog.lock();
         self.is_closed.store(true, Ordering::Release);
+        drop(catalog);
         self.background.stop();
         let saved = self.keep_producers();
         let closed = self.dir.close_in_order();
         self.dir.unlock();
+        self.partitions().for_each(|partition| partition.announce_end());
         finished.and(saved).and(closed)
     }
 
     /// Has every partition save what it knows of producers.
     fn keep_producers(&self) -> Result<()> {
-        let partitions = self.topics().into_iter().flat_map(|topic| topic.partitions().to_vec());
-        partitions.map(|partition| partition.keep_producers()).fold(Ok(()), Result::and)
+        self.partitions().map(|partition| partition.keep_producers()).fold(Ok(()), Result::and)
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = Partition> + use<> {
+        self.topics().into_iter().flat_map(|topic| topic.partitions().to_vec())
     }
 
     fn find_topic(&self, name: &str) -> Option<Topic> {

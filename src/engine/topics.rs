@@ -17,9 +17,11 @@ use std::sync::Arc;
 impl Engine {
     /// Makes a topic. When it returns the topic survives a power cut.
     pub(crate) fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<Topic> {
-        self.check_open()?;
         let mut catalog = self.catalog.lock();
-        if catalog.topics.get(name).is_some_and(|entry| entry.created < entry.partitions) {
+        self.check_open()?;
+        // Not so a topic that is in use, and was to have more partitions than could be made.
+        let is_in_use = self.find_topic(name).is_some();
+        if !is_in_use && catalog.topics.get(name).is_some_and(|entry| entry.created < entry.partitions) {
             self.abandon(&mut catalog, name)?;
         }
         self.finish_deletions(&mut catalog)?;
@@ -61,8 +63,9 @@ impl Engine {
 
     /// Deletes a topic and its records. When it returns the name is free, and stays so after a power cut.
     pub(crate) fn delete_topic(&self, name: &str) -> Result<()> {
-        let topic = self.topic(name)?;
+        // Looked up under the lock: before it, the name might go to another topic meanwhile.
         let mut catalog = self.catalog.lock();
+        let topic = self.topic(name)?;
         let mut changed = catalog.clone();
         changed.delete(name)?;
         self.store(&mut catalog, changed)?;
@@ -73,10 +76,16 @@ impl Engine {
 
     /// Gives a topic more partitions, `total` in all.
     pub(crate) fn add_partitions(&self, name: &str, total: u32) -> Result<Topic> {
-        let topic = self.topic(name)?;
+        // Looked up under the lock: before it, the name might go to another topic meanwhile.
         let mut catalog = self.catalog.lock();
+        let topic = self.topic(name)?;
         // More than there are if an earlier attempt failed: those are made first.
-        let wanted = catalog.topics.get(name).map_or(0, |entry| entry.partitions);
+        let (had, wanted) =
+            (topic.partition_count(), catalog.topics.get(name).map_or(0, |entry| entry.partitions));
+        if total == wanted && had == wanted {
+            let (value, why) = (total.to_string(), "the topic has as many already");
+            return Err(Error::InvalidConfig { setting: "partitions", value, why });
+        }
         self.extend(&mut catalog, &topic, wanted)?;
         if total != wanted {
             let mut changed = catalog.clone();
@@ -108,8 +117,9 @@ impl Engine {
         name: &str,
         change: impl FnOnce(TopicConfig) -> TopicConfig,
     ) -> Result<Topic> {
-        let topic = self.topic(name)?;
+        // Looked up under the lock: before it, the name might go to another topic meanwhile.
         let mut catalog = self.catalog.lock();
+        let topic = self.topic(name)?;
         let config = change(topic.config().as_ref().clone());
         let mut changed = catalog.clone();
         changed.alter(name, &config)?;

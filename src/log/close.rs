@@ -2,6 +2,8 @@
 
 use super::{Log, Refusal};
 use crate::error::Result;
+use crate::segment::Segment;
+use std::sync::Arc;
 
 impl Log {
     /// Makes everything durable, files all indexes, and refuses writes from now on. Reads go on.
@@ -18,8 +20,13 @@ impl Log {
         self.without_flushes(|| {
             let segments = self.segments.load_full();
             let (active, closed) = segments.all().split_last().expect("a log has at least one segment");
-            let live: Vec<_> = closed.iter().filter(|segment| segment.is_live()).cloned().collect();
-            self.file_closed(&live)?;
+            // The flush may have filed some and failed to enter them in the manifest.
+            let unfiled = std::mem::take(&mut self.writer.lock().unsynced);
+            let is_due = |segment: &&Arc<Segment>| {
+                segment.is_live() || unfiled.iter().any(|other| Arc::ptr_eq(other, segment))
+            };
+            let due: Vec<_> = closed.iter().filter(is_due).cloned().collect();
+            self.file_closed(&due)?;
             active.finish_indexes();
             let sums = active.file_indexes()?;
             let end = self.marks.end();

@@ -52,10 +52,10 @@ impl ReadLimit {
         Self { bytes_max, until: u64::MAX }
     }
 
-    /// Nothing from this offset on.
+    /// Nothing from this offset on; of several, the lowest counts.
     #[must_use]
     pub fn until(self, offset: u64) -> Self {
-        Self { until: offset, ..self }
+        Self { until: offset.min(self.until), ..self }
     }
 }
 

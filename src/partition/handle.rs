@@ -125,6 +125,7 @@ impl Partition {
     /// [`Error::OffsetOutOfRange`] if the partition does not hold the offset; [`Error::Corrupt`] for damage, with the
     /// offset at which reading can go on.
     pub fn read(&self, offset: u64, limit: ReadLimit, isolation: Isolation) -> Result<Records> {
+        self.check_exists()?;
         let limit = limit.until(self.visible_end(isolation));
         read_records(&self.inner.log, &self.inner.id, offset, limit, isolation)
             .map_err(|error| self.explain(error))
@@ -135,6 +136,7 @@ impl Partition {
     /// # Errors
     /// As [`Partition::read`].
     pub fn offset_for_time(&self, timestamp: Timestamp) -> Result<Option<(u64, Timestamp)>> {
+        self.check_exists()?;
         self.inner.log.offset_for_time(timestamp).map_err(|error| self.explain(error))
     }
 
@@ -195,6 +197,12 @@ impl Partition {
     /// How its topic wants batches to be compressed; none if that is the producer's choice.
     pub(crate) fn compression(&self) -> Option<Compression> {
         self.inner.settings.load().compression
+    }
+
+    /// No batch may be larger than this.
+    pub(crate) fn batch_bytes_max(&self) -> usize {
+        let settings = self.inner.settings.load();
+        settings.max_message_bytes.min(settings.segment_bytes) as usize
     }
 
     /// No record of its topic counts as sent before it is this sure.
@@ -273,15 +281,26 @@ impl Partition {
     /// Its topic is about to be deleted.
     pub(crate) fn mark_deleted(&self) {
         self.inner.is_deleted.store(true, Ordering::Release);
+        self.announce_end();
+    }
+
+    /// There will be nothing new: whoever waits looks again, and is told why.
+    pub(crate) fn announce_end(&self) {
         self.inner.watchers.notify();
+        self.inner.synced.notify();
     }
 
     pub(crate) fn is_deleted(&self) -> bool {
         self.inner.is_deleted.load(Ordering::Acquire)
     }
 
+    /// An error once its topic is deleted. Its files may still be open, and would go on answering for a while.
+    pub(crate) fn check_exists(&self) -> Result<()> {
+        if self.is_deleted() { Err(Error::UnknownTopic { topic: self.topic().to_owned() }) } else { Ok(()) }
+    }
+
     /// An error of the log, as whoever holds a topic understands it.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        if self.is_deleted() { Error::UnknownTopic { topic: self.topic().to_owned() } } else { error }
+        self.check_exists().err().unwrap_or(error)
     }
 }

@@ -132,7 +132,7 @@ impl Lane {
     /// Takes a record that was admitted, made at `timestamp`. With `joins` it waits for others; otherwise it is in the
     /// log when this returns, unless it fails with something that may pass.
     ///
-    /// `memory` was taken for it if it joins, and is given back when it is settled. Says too whether nothing waits for
+    /// If it has to wait it takes `memory`, if that is there, until it is settled. Says too whether nothing waits for
     /// others to join it any more.
     pub(super) fn send(
         self: &Arc<Self>,
@@ -145,6 +145,9 @@ impl Lane {
             let mut state = self.state.lock();
             let stage = record.with_parts(timestamp, |parts| {
                 if joins || state.open.is_some() || !state.sealed.is_empty() {
+                    if !self.shared.memory.try_take(memory) {
+                        return Err(Error::BufferFull { limit: self.shared.memory.limit() as u64 });
+                    }
                     self.join(&mut state, parts, memory, joins)
                 } else {
                     self.write_alone(&mut state, parts)
@@ -187,7 +190,7 @@ impl Lane {
         memory: usize,
         lingers: bool,
     ) -> Result<Stage> {
-        let limit = self.shared.config.batch_bytes;
+        let limit = self.shared.config.batch_bytes.min(self.partition.batch_bytes_max());
         if state.open.is_some() && state.builder.size_with(parts) > limit {
             self.write_open(state);
         }
@@ -433,9 +436,8 @@ impl Lane {
         [lingered, retried, state.sync_due].into_iter().flatten().min()
     }
 
-    /// Writes everything that waits, now; what fails and may pass is tried again as long as it is allowed to. Says what
-    /// failed for good since the last time.
-    pub(super) fn write_all(&self) -> Result<()> {
+    /// Writes everything that waits, now; what fails and may pass is tried again as long as it is allowed to.
+    pub(super) fn write_all(&self) {
         let clock = self.shared.clock.as_ref();
         loop {
             let (front, retry_at) = {
@@ -451,6 +453,10 @@ impl Lane {
             front.settled().wait(clock, retry_at, || front.outcome().map(drop));
         }
         self.run_calls();
+    }
+
+    /// What failed for good since the last time.
+    pub(super) fn take_failure(&self) -> Result<()> {
         self.state.lock().failure.take().map_or(Ok(()), Err)
     }
 
@@ -479,6 +485,16 @@ impl Lane {
 
     fn run_calls(&self) {
         self.calls.run(|error| self.note_failure(error));
+    }
+}
+
+/// What it never sent leaves its room to others.
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let sealed = state.sealed.iter().map(|sealed| sealed.memory);
+        let open = state.open.as_ref().map(|open| open.memory);
+        self.shared.memory.give_back(sealed.chain(open).sum());
     }
 }
 

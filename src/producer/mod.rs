@@ -21,7 +21,6 @@ pub use config::ProducerBuilder;
 pub use receipt::{Receipt, ReceiptFuture, RecordMetadata};
 pub use send_async::SendFuture;
 
-use crate::config::Acks;
 use crate::engine::{Engine, Task};
 use crate::error::{Error, Result};
 use crate::record::NewRecord;
@@ -94,7 +93,7 @@ impl Producer {
         let shared = Arc::new(Shared::new(engine.clone(), config, producer_id));
         let (topics, making) = (ArcSwap::default(), Mutex::default());
         let inner = Arc::new(Inner { shared, topics, making, is_closed: AtomicBool::new(false) });
-        let task: Weak<dyn Task> = Arc::<Inner>::downgrade(&inner);
+        let task: Weak<dyn Task> = Arc::<Shared>::downgrade(&inner.shared);
         engine.add_task(task);
         Ok(Self { inner })
     }
@@ -114,7 +113,11 @@ impl Producer {
         let (clock, max_block) = (inner.shared.clock.as_ref(), inner.shared.config.max_block);
         let deadline = clock.monotonic().saturating_add(max_block);
         loop {
-            inner.make_room();
+            if !clock.runs_by_itself() {
+                // Nobody else does what falls due while this waits, and else it would be due for ever.
+                inner.shared.run(clock.monotonic());
+            }
+            inner.shared.make_room();
             let next = inner.shared.due().unwrap_or(Duration::MAX).min(deadline);
             let sent = inner.shared.memory.freed().wait(clock, next, || match inner.try_send(&record) {
                 Err(Error::BufferFull { .. }) => None,
@@ -136,7 +139,7 @@ impl Producer {
     /// As [`Producer::send`], each with the record in it.
     pub fn try_send<'a>(&self, record: NewRecord<'a>) -> Result<Receipt, TrySendError<'a>> {
         match self.inner.try_send(&record) {
-            Err(Error::BufferFull { .. }) => self.inner.make_room(),
+            Err(Error::BufferFull { .. }) => self.inner.shared.make_room(),
             Err(error) => return Err(TrySendError { record, error }),
             Ok(receipt) => return Ok(receipt),
         }
@@ -157,7 +160,7 @@ impl Producer {
     pub fn send_batch<'a>(&self, records: impl IntoIterator<Item = NewRecord<'a>>) -> Result<Vec<Receipt>> {
         let sent = records.into_iter().map(|record| self.send_joining(&record)).collect();
         if self.inner.shared.config.linger.is_zero() {
-            self.inner.make_room();
+            self.inner.shared.make_room();
         }
         sent
     }
@@ -165,7 +168,7 @@ impl Producer {
     fn send_joining(&self, record: &NewRecord<'_>) -> Result<Receipt> {
         match self.inner.send_to_lane(record, true) {
             Err(Error::BufferFull { .. }) => {
-                self.inner.make_room();
+                self.inner.shared.make_room();
                 match self.inner.send_to_lane(record, true) {
                     Err(Error::BufferFull { .. }) => self.send(record.clone()),
                     other => other,
@@ -181,7 +184,7 @@ impl Producer {
     /// The first failure since the last flush: of a batch, of a sync, of a callback that panicked.
     pub fn flush(&self) -> Result<()> {
         self.inner.check_open()?;
-        self.inner.flush()
+        self.inner.shared.flush()
     }
 
     /// How many partitions a topic has.
@@ -200,7 +203,7 @@ impl Producer {
     pub fn close(self) -> Result<()> {
         self.inner.check_open()?;
         self.inner.is_closed.store(true, Ordering::Release);
-        self.inner.flush()
+        self.inner.shared.flush()
     }
 }
 
@@ -234,10 +237,7 @@ impl Inner {
         let created = record.created_at().unwrap_or(now);
         let partition = lane.partition();
         partition.admission().check(partition.id(), record.key_bytes().is_some(), created, now)?;
-        if joins && !self.shared.memory.try_take(bytes) {
-            return Err(Error::BufferFull { limit: config.buffer_memory as u64 });
-        }
-        let (receipt, is_full) = lane.send(record, created, joins, if joins { bytes } else { 0 })?;
+        let (receipt, is_full) = lane.send(record, created, joins, bytes)?;
         // The record is sent; what the partitioner makes of that is for the next flush to tell.
         if let Err(error) = lanes.tell_partitioner(self, &lane, bytes, is_full) {
             lane.note_failure(error);
@@ -263,27 +263,14 @@ impl Inner {
             self.topics.store(Arc::new(topics));
             replaced
         };
-        // What still lingered there has nowhere to go; those who wait for it are told.
+        // What still waits for the deleted topic of this name fails now, and gives its room back.
         for lane in replaced.iter().flat_map(|lanes| lanes.lanes.load().to_vec()) {
-            let _ = lane.write_all();
+            lane.make_room();
+            if let (Err(error), Some(heir)) = (lane.take_failure(), made.lanes(self).first()) {
+                heir.note_failure(error);
+            }
         }
         Ok(made)
-    }
-
-    fn all_lanes(&self) -> Vec<Arc<Lane>> {
-        self.topics.load().values().flat_map(|lanes| lanes.lanes.load().to_vec()).collect()
-    }
-
-    fn make_room(&self) {
-        self.all_lanes().iter().for_each(|lane| lane.make_room());
-    }
-
-    fn flush(&self) -> Result<()> {
-        let lanes = self.all_lanes();
-        let written = lanes.iter().map(|lane| lane.write_all()).fold(Ok(()), Result::and);
-        let durable = lanes.iter().filter(|lane| lane.acks() == Acks::Durable);
-        let synced = durable.map(|lane| lane.sync()).fold(Ok(()), Result::and);
-        written.and(synced)
     }
 }
 
@@ -332,30 +319,12 @@ impl TopicLanes {
         let mut lanes = self.lanes.load().to_vec();
         for partition in self.topic.partitions().iter().skip(lanes.len()) {
             let name = self.topic.shared_name().clone();
-            lanes.push(Arc::new(Lane::new(name, partition.clone(), inner.shared.clone())));
+            let lane = Arc::new(Lane::new(name, partition.clone(), inner.shared.clone()));
+            inner.shared.add_lane(&lane);
+            lanes.push(lane);
         }
         let lanes = Arc::new(lanes);
         self.lanes.store(lanes.clone());
         lanes
-    }
-}
-
-impl Task for Inner {
-    fn due(&self) -> Option<Duration> {
-        self.shared.due()
-    }
-
-    fn run(&self, now: Duration) {
-        self.shared.forget_due();
-        for lane in self.all_lanes() {
-            lane.run_due(now);
-            if let Some(due) = lane.next_due() {
-                self.shared.schedule(due);
-            }
-        }
-    }
-
-    fn finish(&self) -> Result<()> {
-        if self.is_closed.load(Ordering::Acquire) { Ok(()) } else { self.flush() }
     }
 }

@@ -77,18 +77,20 @@ impl Receipt {
     /// on whichever thread finds out. A callback may send more; one that panics harms nobody, and the producer's next
     /// `flush` says so.
     pub fn on_ack(self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
-        let (lane, stage) = (self.lane.clone(), self.stage.clone());
-        lane.on_ack(&stage, Box::new(move |outcome| callback(outcome.map(|info| self.metadata(info)))));
+        // The lane keeps the callback until then, so the callback must not keep the lane.
+        let (topic, partition, timestamp) = (self.lane.topic().clone(), self.partition(), self.timestamp);
+        let place = move |info| metadata(topic, partition, timestamp, info);
+        self.lane.on_ack(&self.stage, Box::new(move |outcome| callback(outcome.map(place))));
     }
 
     fn metadata(&self, info: AppendInfo) -> RecordMetadata {
-        RecordMetadata {
-            topic: self.lane.topic().clone(),
-            partition: self.partition(),
-            offset: info.first_offset,
-            timestamp: info.log_append_time.unwrap_or(self.timestamp),
-        }
+        metadata(self.lane.topic().clone(), self.partition(), self.timestamp, info)
     }
+}
+
+fn metadata(topic: Arc<str>, partition: u32, timestamp: Timestamp, info: AppendInfo) -> RecordMetadata {
+    let timestamp = info.log_append_time.unwrap_or(timestamp);
+    RecordMetadata { topic, partition, offset: info.first_offset, timestamp }
 }
 
 impl IntoFuture for Receipt {

@@ -38,7 +38,7 @@ impl Future for SendFuture<'_> {
         if let Some(sent) = try_send() {
             return Poll::Ready(sent);
         }
-        inner.make_room();
+        inner.shared.make_room();
         let sent = inner.shared.memory.freed().poll(&mut this.waiting, context, try_send);
         if sent.is_pending() {
             let due = inner.shared.due();

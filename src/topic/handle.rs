@@ -64,8 +64,11 @@ impl Topic {
     /// One of its partitions.
     ///
     /// # Errors
-    /// [`Error::UnknownPartition`] says how many there are.
+    /// [`Error::UnknownPartition`] says how many there are; [`Error::UnknownTopic`] that the topic was deleted.
     pub fn partition(&self, number: u32) -> Result<Partition> {
+        if self.is_deleted() {
+            return Err(Error::UnknownTopic { topic: self.name().to_owned() });
+        }
         let partitions = self.inner.partitions.load();
         partitions.get(number as usize).cloned().ok_or_else(|| Error::UnknownPartition {
             topic: self.name().to_owned(),

@@ -1,0 +1,31 @@
+//! One thread appends batches of a hundred records: in the page cache, nothing is synced.
+
+use super::appending::{Appending, How};
+use super::{SIZES, compare, records_of};
+use crate::contestants::{commitlog, file, mapped, mrecordlog, ours, raft_engine, walrus, yaque};
+use crate::rounds::Effort;
+use crate::scratch::Scratch;
+use crate::table::Table;
+
+pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
+    let contestants = [
+        ours::SEND_BATCH,
+        ours::LINGER,
+        ours::PARTITION,
+        commitlog::COMMITLOG,
+        walrus::WALRUS_BATCH,
+        yaque::YAQUE,
+        mrecordlog::MRECORDLOG,
+        raft_engine::RAFT_ENGINE,
+        file::FILE,
+        mapped::MAPPED,
+    ];
+    for record_bytes in SIZES {
+        let records = effort.of(records_of(record_bytes, 400_000));
+        let appending = Appending { how: How::Batches, writers: 1, partitions: 1, records, record_bytes };
+        let work = format!("batches of 100, {record_bytes} bytes");
+        compare(table, effort, &work, &contestants, |contestant, is_first| {
+            appending.round(scratch, contestant, is_first)
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! A disk in memory that a test can fill up, break, and stop at a sync. What it does to files it does to their batches
+//! and to everything else alike; what it counts are the syncs of batches.
+
+use brooklet::io::{Entry, File, Fs, Lock, MemFs, Metadata};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// Clones share the files and the faults.
+#[derive(Clone, Default)]
+pub(crate) struct Disk {
+    files: MemFs,
+    faults: Arc<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    full: AtomicBool,
+    syncs_fail: AtomicBool,
+    reads_fail: AtomicBool,
+    log_syncs: AtomicUsize,
+    before_sync: Mutex<Option<Hook>>,
+}
+
+impl Disk {
+    pub(crate) fn set_full(&self, full: bool) {
+        self.faults.full.store(full, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_syncs_fail(&self, fail: bool) {
+        self.faults.syncs_fail.store(fail, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_reads_fail(&self, fail: bool) {
+        self.faults.reads_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// How many times batches were synced.
+    pub(crate) fn log_syncs(&self) -> usize {
+        self.faults.log_syncs.load(Ordering::SeqCst)
+    }
+
+    /// Called on the thread that is about to sync batches.
+    pub(crate) fn before_sync(&self, hook: impl Fn() + Send + Sync + 'static) {
+        *self.faults.before_sync.lock() = Some(Arc::new(hook));
+    }
+
+    /// The names in the root directory.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.files.list(Path::new("/")).expect("a root").into_iter().map(|entry| entry.name).collect()
+    }
+
+    /// Where the first segment of a partition has its batches.
+    pub(crate) fn first_segment(&self, partition: &str) -> PathBuf {
+        Path::new("/").join(partition).join(format!("{:020}.log", 0))
+    }
+
+    /// Flips a byte of a file behind the engine's back.
+    pub(crate) fn flip(&self, path: &Path, at: u64) {
+        let file = self.files.open(path).expect("the file");
+        let byte = file.read_at(at, 1).expect("memory")[0];
+        file.write_at(at, &[!byte]).expect("memory");
+    }
+
+    pub(crate) fn len(&self, path: &Path) -> u64 {
+        self.files.metadata(path).expect("the file").len
+    }
+
+    fn wrap(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
+        let is_log = path.extension().is_some_and(|extension| extension == "log");
+        Arc::new(Opened { inner, faults: self.faults.clone(), is_log })
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+impl Fs for Disk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.faults.take_space()?;
+        self.files.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.files.remove_dir(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        self.files.list(dir)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.files.metadata(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        self.faults.take_space()?;
+        Ok(self.wrap(path, self.files.create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(self.wrap(path, self.files.open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.files.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.files.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
+        self.files.lock(path)
+    }
+}
+
+impl Faults {
+    fn take_space(&self) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+struct Opened {
+    inner: Arc<dyn File>,
+    faults: Arc<Faults>,
+    is_log: bool,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl File for Opened {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        if self.is_log && self.faults.reads_fail.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the cable is out"));
+        }
+        self.inner.read_at(offset, len)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.faults.take_space()?;
+        self.inner.write_at(offset, bytes)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.faults.take_space()?;
+        self.inner.allocate(len)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.inner.truncate(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.is_log {
+            self.faults.log_syncs.fetch_add(1, Ordering::SeqCst);
+            let hook = self.faults.before_sync.lock().clone();
+            if let Some(hook) = hook {
+                hook();
+            }
+            if self.faults.syncs_fail.load(Ordering::SeqCst) {
+                return Err(io::Error::other("the disk is worn out"));
+            }
+        }
+        self.inner.sync()
+    }
+}

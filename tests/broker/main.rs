@@ -1,0 +1,17 @@
+//! What users hold, as the specification has it: brokers, topics, partitions, producers, consumers and admins, on a disk
+//! and under a clock that the test holds. Nothing here waits for the wall clock.
+
+mod admin;
+mod bad_input;
+mod consuming;
+mod disk;
+mod futures;
+mod lifecycle;
+mod own_process;
+mod partition;
+mod producing;
+mod receipts;
+mod topics;
+mod trouble;
+mod waiting;
+mod world;
