@@ -27,6 +27,7 @@ impl<'a> RecordStream<'a> {
     }
 
     /// The next record. Never `None`: the log has no end.
+    #[expect(clippy::should_implement_trait, reason = "a stream's next is called so everywhere, and awaited")]
     pub fn next(&mut self) -> impl Future<Output = Option<Result<Record>>> + Send + use<'_, 'a> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context))
     }

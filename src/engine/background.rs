@@ -16,7 +16,6 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts the thread, which keeps nothing alive: once the engine is dropped it ends by itself.
-    #[expect(clippy::disallowed_methods, reason = "this is the door: the one thread of the crate")]
     pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let weak = Arc::downgrade(engine);

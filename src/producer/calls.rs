@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A callback and what it is to be told.
 pub(super) struct Job(pub(super) Callback, pub(super) Result<AppendInfo>);
@@ -21,7 +22,11 @@ impl fmt::Debug for Job {
 
 /// The callbacks of one lane.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<Queue>);
+pub(super) struct Calls {
+    queue: Mutex<Queue>,
+    /// Whether there may be any: most records are sent without a callback, and are not to pay for a lock.
+    has_jobs: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -32,23 +37,26 @@ struct Queue {
 impl Calls {
     /// Adds some behind the others.
     pub(super) fn extend(&self, jobs: impl IntoIterator<Item = Job>) {
-        self.0.lock().jobs.extend(jobs);
+        let mut queue = self.queue.lock();
+        queue.jobs.extend(jobs);
+        self.has_jobs.store(!queue.jobs.is_empty(), Ordering::Release);
     }
 
     /// Calls them all, unless somebody is at it; nobody's panic harms another. `report` is told of panics.
     pub(super) fn run(&self, report: impl Fn(Error)) {
-        loop {
+        while self.has_jobs.load(Ordering::Acquire) {
             let Job(callback, outcome) = {
-                let mut queue = self.0.lock();
+                let mut queue = self.queue.lock();
                 if queue.is_running {
                     return;
                 }
                 let Some(job) = queue.jobs.pop_front() else { return };
+                self.has_jobs.store(!queue.jobs.is_empty(), Ordering::Release);
                 queue.is_running = true;
                 job
             };
             let called = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
-            self.0.lock().is_running = false;
+            self.queue.lock().is_running = false;
             if let Err(panic) = called {
                 report(panicked("a callback", panic.as_ref()));
             }

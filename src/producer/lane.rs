@@ -7,6 +7,8 @@
 //! One lock holds the order: what is sent under it is written under it, and so are the batches that wait to be tried
 //! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
 
+mod retry;
+
 use super::batch::{Callback, ProducerBatch};
 use super::calls::{Calls, Job};
 use super::receipt::{Receipt, Stage};
@@ -14,9 +16,10 @@ use super::shared::Shared;
 use crate::config::Acks;
 use crate::error::{Error, Result};
 use crate::partition::{AppendInfo, Partition};
-use crate::record::{BatchBuilder, Compression, EncodedBatch, NewRecord, RecordParts, increment_sequence};
+use crate::record::{BatchBuilder, Compression, NewRecord, RecordParts, increment_sequence};
 use crate::types::Timestamp;
 use parking_lot::Mutex;
+use retry::{Drive, Sealed};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,26 +62,6 @@ struct Open {
     batch: Arc<ProducerBatch>,
     opened_at: Duration,
     memory: usize,
-}
-
-/// A batch that failed and is tried again, or that stands behind one that is.
-#[derive(Debug)]
-struct Sealed {
-    batch: Arc<ProducerBatch>,
-    bytes: Vec<u8>,
-    memory: usize,
-    created_at: Duration,
-    retry_at: Duration,
-    backoff: Duration,
-}
-
-/// What is to be done with a lane's batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drive {
-    /// What is due by now.
-    Due(Duration),
-    /// Everything; the time is for what fails again.
-    All(Duration),
 }
 
 impl Lane {
@@ -201,10 +184,10 @@ impl Lane {
             self.shared.memory.give_back(memory);
             return Err(error);
         }
-        let opened_at = self.shared.clock.monotonic();
         let shared = &self.shared;
         let open = state.open.get_or_insert_with(|| {
             self.queued.fetch_add(1, Ordering::Relaxed);
+            let opened_at = shared.clock.monotonic();
             shared.schedule(opened_at.saturating_add(shared.config.linger));
             Open { batch: Arc::default(), opened_at, memory: 0 }
         });
@@ -249,54 +232,6 @@ impl Lane {
             state.builder.producer(id, 0, state.next_sequence);
         }
         let info = self.partition.append_batch(&mut state.builder.build()?)?;
-        self.written(state, info);
-        Ok(info)
-    }
-
-    /// Keeps what is in the builder, to be tried again.
-    fn seal(&self, state: &mut State, batch: Arc<ProducerBatch>, memory: usize) -> Result<()> {
-        let bytes = state.builder.build()?.bytes().to_vec();
-        let (created_at, backoff) = (self.shared.clock.monotonic(), self.shared.config.retry_backoff);
-        let retry_at = created_at.saturating_add(backoff);
-        self.shared.schedule(retry_at);
-        state.sealed.push_back(Sealed { batch, bytes, memory, created_at, retry_at, backoff });
-        Ok(())
-    }
-
-    /// Tries the sealed batches again, in order, as far as they succeed.
-    fn retry(&self, state: &mut State, drive: Drive) {
-        while let Some(mut front) = state.sealed.pop_front() {
-            let (now, is_due) = match drive {
-                Drive::Due(now) => (now, front.retry_at <= now),
-                Drive::All(now) => (now, true),
-            };
-            if !is_due {
-                state.sealed.push_front(front);
-                return;
-            }
-            match self.write_sealed(state, &mut front) {
-                Err(error) if error.is_retriable() && now < self.expiry(&front) => {
-                    front.retry_at = now.saturating_add(front.backoff).min(self.expiry(&front));
-                    front.backoff = (front.backoff * 2).min(self.shared.config.retry_backoff_max);
-                    self.shared.schedule(front.retry_at);
-                    state.sealed.push_front(front);
-                    return;
-                }
-                outcome => self.settle(state, &front.batch, front.memory, outcome),
-            }
-        }
-    }
-
-    fn expiry(&self, sealed: &Sealed) -> Duration {
-        sealed.created_at.saturating_add(self.shared.config.delivery_timeout)
-    }
-
-    fn write_sealed(&self, state: &mut State, sealed: &mut Sealed) -> Result<AppendInfo> {
-        let mut encoded = EncodedBatch::from_bytes(&mut sealed.bytes)?;
-        if let Some(id) = self.shared.producer_id {
-            encoded.stamp_producer(id, 0, state.next_sequence);
-        }
-        let info = self.partition.append_batch(&mut encoded)?;
         self.written(state, info);
         Ok(info)
     }

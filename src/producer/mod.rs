@@ -25,6 +25,7 @@ use crate::engine::{Engine, Task};
 use crate::error::{Error, Result};
 use crate::record::NewRecord;
 use crate::topic::Topic;
+use crate::types::Timestamp;
 use arc_swap::ArcSwap;
 use batch::panicked;
 use config::ProducerConfig;
@@ -137,6 +138,7 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Producer::send`], each with the record in it.
+    #[expect(clippy::result_large_err, reason = "the record comes back in it, without an allocation")]
     pub fn try_send<'a>(&self, record: NewRecord<'a>) -> Result<Receipt, TrySendError<'a>> {
         match self.inner.try_send(&record) {
             Err(Error::BufferFull { .. }) => self.inner.shared.make_room(),
@@ -158,18 +160,32 @@ impl Producer {
     /// # Errors
     /// The first record that cannot be sent, as [`Producer::send`]; those before it are sent.
     pub fn send_batch<'a>(&self, records: impl IntoIterator<Item = NewRecord<'a>>) -> Result<Vec<Receipt>> {
-        let sent = records.into_iter().map(|record| self.send_joining(&record)).collect();
+        let inner = &self.inner;
+        let now = inner.shared.clock.now();
+        let mut known: Option<Arc<TopicLanes>> = None;
+        let send_one = |record: NewRecord<'a>| {
+            let same = |lanes: &Arc<TopicLanes>| lanes.topic.name() == record.topic_name();
+            let lanes = match known.take().filter(same) {
+                Some(lanes) => lanes,
+                None => inner.lanes_of(record.topic_name())?,
+            };
+            let sent = self.send_joining(&record, &lanes, now);
+            known = Some(lanes);
+            sent
+        };
+        inner.check_open()?;
+        let sent = records.into_iter().map(send_one).collect();
         if self.inner.shared.config.linger.is_zero() {
             self.inner.shared.make_room();
         }
         sent
     }
 
-    fn send_joining(&self, record: &NewRecord<'_>) -> Result<Receipt> {
-        match self.inner.send_to_lane(record, true) {
+    fn send_joining(&self, record: &NewRecord<'_>, lanes: &TopicLanes, now: Timestamp) -> Result<Receipt> {
+        match self.inner.send_to_lane(record, lanes, now, true) {
             Err(Error::BufferFull { .. }) => {
                 self.inner.shared.make_room();
-                match self.inner.send_to_lane(record, true) {
+                match self.inner.send_to_lane(record, lanes, now, true) {
                     Err(Error::BufferFull { .. }) => self.send(record.clone()),
                     other => other,
                 }
@@ -216,14 +232,19 @@ impl Inner {
     }
 
     fn try_send(&self, record: &NewRecord<'_>) -> Result<Receipt> {
-        self.send_to_lane(record, !self.shared.config.linger.is_zero())
+        self.check_open()?;
+        let lanes = self.lanes_of(record.topic_name())?;
+        self.send_to_lane(record, &lanes, self.shared.clock.now(), !self.shared.config.linger.is_zero())
     }
 
     /// Admits a record, finds its lane, and hands it over.
-    fn send_to_lane(&self, record: &NewRecord<'_>, joins: bool) -> Result<Receipt> {
-        self.check_open()?;
-        let lanes = self.lanes_of(record.topic_name())?;
-        let now = self.shared.clock.now();
+    fn send_to_lane(
+        &self,
+        record: &NewRecord<'_>,
+        lanes: &TopicLanes,
+        now: Timestamp,
+        joins: bool,
+    ) -> Result<Receipt> {
         let bytes = record.with_parts(now, |parts| parts.batch_bytes_max());
         let config = &self.shared.config;
         for (setting, limit) in

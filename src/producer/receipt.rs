@@ -150,10 +150,10 @@ impl Future for ReceiptFuture {
         };
         if this.receipt.lane.acks() == Acks::Durable {
             this.receipt.stage = Stage::Written(info);
-            if !this.receipt.lane.shared().clock.runs_by_itself() {
-                if let Err(error) = this.receipt.lane.sync() {
-                    return Poll::Ready(Err(error));
-                }
+            if !this.receipt.lane.shared().clock.runs_by_itself()
+                && let Err(error) = this.receipt.lane.sync()
+            {
+                return Poll::Ready(Err(error));
             }
             match this.poll_durable(info, context) {
                 Poll::Pending => return Poll::Pending,
