@@ -58,8 +58,8 @@ impl Admin {
     /// and has another id.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`](crate::Error::UnknownTopic), and those of the disk; the topic is gone in any case, and
-    /// what could not be removed is removed when the broker is opened.
+    /// [`Error::UnknownTopic`](crate::Error::UnknownTopic), and those of the disk. Then the topic is still there with
+    /// all its records; or it cannot be used any more, and the next opening removes it, or finds it whole.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         self.engine.delete_topic(name)
     }

@@ -68,10 +68,17 @@ impl Engine {
         let topic = self.topic(name)?;
         let mut changed = catalog.clone();
         changed.delete(name)?;
-        self.store(&mut catalog, changed)?;
+        let stored = self.store(&mut catalog, changed.clone());
+        if stored.is_err() {
+            if self.is_unchanged_on_disk(&catalog) {
+                return stored;
+            }
+            // The next opening may remove its records, so nobody may be promised any more of them.
+            *catalog = changed;
+        }
         self.publish(|topics| drop(topics.remove(name)));
         topic.partitions().iter().for_each(Partition::mark_deleted);
-        self.finish_deletions(&mut catalog)
+        stored.and_then(|()| self.finish_deletions(&mut catalog))
     }
 
     /// Gives a topic more partitions, `total` in all.
@@ -136,6 +143,15 @@ impl Engine {
         changed.store(self.dir.fs().as_ref(), &self.catalog_path())?;
         *catalog = changed;
         Ok(())
+    }
+
+    /// After a change could not be stored: whether the disk says what it said before, or could be made to say it again.
+    fn is_unchanged_on_disk(&self, catalog: &Catalog) -> bool {
+        let (fs, path) = (self.dir.fs().as_ref(), self.catalog_path());
+        match Catalog::load(fs, &path) {
+            Ok(Some(found)) if found == *catalog => true,
+            _ => catalog.store(fs, &path).is_ok(),
+        }
     }
 
     /// Removes what is left of deleted topics.

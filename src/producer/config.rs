@@ -127,8 +127,11 @@ impl ProducerBuilder {
         self
     }
 
-    /// How long to wait before trying again: first, and at most, after doubling. Default 100 ms and 1 s.
+    /// How long to wait before trying again: first, and at most, after doubling; a millisecond at least. Default 100 ms
+    /// and 1 s.
     pub fn retry_backoff(mut self, first: Duration, most: Duration) -> Self {
+        // Without any, whoever waits would try again and again while no time passes.
+        let first = first.max(Duration::from_millis(1));
         (self.config.retry_backoff, self.config.retry_backoff_max) = (first, most.max(first));
         self
     }

@@ -188,7 +188,10 @@ impl Lane {
         let open = state.open.get_or_insert_with(|| {
             self.queued.fetch_add(1, Ordering::Relaxed);
             let opened_at = shared.clock.monotonic();
-            shared.schedule(opened_at.saturating_add(shared.config.linger));
+            if !shared.config.linger.is_zero() {
+                // Without linger whoever opens it writes it too, before he returns.
+                shared.schedule(opened_at.saturating_add(shared.config.linger));
+            }
             Open { batch: Arc::default(), opened_at, memory: 0 }
         });
         open.memory += memory;

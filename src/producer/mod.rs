@@ -114,10 +114,8 @@ impl Producer {
         let (clock, max_block) = (inner.shared.clock.as_ref(), inner.shared.config.max_block);
         let deadline = clock.monotonic().saturating_add(max_block);
         loop {
-            if !clock.runs_by_itself() {
-                // Nobody else does what falls due while this waits, and else it would be due for ever.
-                inner.shared.run(clock.monotonic());
-            }
+            // What is due is done here: else its time would lie in the past, and the wait be none.
+            inner.shared.run(clock.monotonic());
             inner.shared.make_room();
             let next = inner.shared.due().unwrap_or(Duration::MAX).min(deadline);
             let sent = inner.shared.memory.freed().wait(clock, next, || match inner.try_send(&record) {

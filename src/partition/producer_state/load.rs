@@ -61,7 +61,6 @@ pub(super) fn load(log: &Log, snapshots: &Snapshots, trusted_to: u64) -> Result<
         None => (None, Producers::new()),
     };
     replay(log, &mut producers, saved_at.unwrap_or(start), end)?;
-    producers.high_watermark_advanced(end);
     Ok(Known { producers, saved_at })
 }
 

@@ -339,6 +339,35 @@ fn a_snapshot_of_what_was_truncated_past_us_is_not_borne_out_by_the_log() {
     assert_eq!(world.kept(), [(1, 0, Some((2, 2)), None, None), (2, 5, Some((0, 3)), Some(3), None)]);
 }
 
+/// A clock in which, whenever it is asked, somebody without a producer id appends a batch.
+#[derive(Debug)]
+struct Meddling(Arc<Log>);
+
+impl Clock for Meddling {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        let mut bytes = data((-1, -1, -1), 3, false, self.now());
+        self.0.append(&mut EncodedBatch::from_bytes(&mut bytes).unwrap()).unwrap();
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn who_is_overtaken_by_a_plain_batch_is_remembered_where_the_log_has_put_it() {
+    let World { fs, log, .. } = World::new();
+    let clock = Arc::new(Meddling(log.clone()));
+    let state = ProducerState::new(Arc::new(partition()), log.clone(), Arc::new(fs), clock);
+    let mut bytes = data((7, 0, 0), 2, false, Timestamp::from_millis(0));
+    let sent =
+        state.append(&mut EncodedBatch::from_bytes(&mut bytes).unwrap(), Origin::Client, false).unwrap();
+    assert_eq!((sent.base_offset, sent.last_offset), (6, 7));
+    let batch = *state.producers().unwrap()[0].last_batch().unwrap();
+    assert_eq!((batch.first_offset, batch.last_offset), (6, 7));
+}
+
 #[test]
 fn many_threads_agree_on_sequences_and_offsets() {
     const BATCHES: i32 = 60;

@@ -1,7 +1,7 @@
 //! Saving that is cut short: by a crash at each of its steps, and by failures of the log and of the disk.
 
 use super::*;
-use crate::io::{Entry, File, Lock, Metadata};
+use crate::io::{Entry, File, Lock, Metadata, read_file};
 use bytes::Bytes;
 use std::io;
 
@@ -254,11 +254,13 @@ fn a_log_of_which_something_is_lost_is_left_alone() {
     drop((log, state, dir));
     fs.remove(&lost).unwrap();
     let world = World::again(fs, clock);
+    let newest = world.snapshot_path(names.last().unwrap().parse().unwrap());
+    write(&world.fs, &newest, b"as it was found");
     assert!(!world.log.damage().is_empty());
     assert_eq!(world.kept().len(), 2);
     assert!(matches!(world.send(1, 0, 41, 1), Err(Error::ReadOnly { .. })));
-    world.state.state.lock().known.as_mut().unwrap().saved_at = None;
     world.state.save().unwrap();
     assert!(world.state.truncate(1).is_err());
     assert_eq!(world.snapshots(), names);
+    assert_eq!(read_file(&world.fs, &newest, 100).unwrap().unwrap(), b"as it was found"[..]);
 }

@@ -117,6 +117,28 @@ fn a_snapshot_ahead_of_the_log_is_never_believed_not_even_when_the_log_has_grown
 }
 
 #[test]
+fn a_snapshot_ahead_of_the_log_is_not_believed_though_there_is_no_batch_to_contradict_it() {
+    let world = World::lived_in();
+    let before = world.kept();
+    let mut fencing = Producers::new();
+    fencing.apply_marker(&EndTxnMarker {
+        producer_id: 1,
+        producer_epoch: 9,
+        coordinator_epoch: 9,
+        offset: 59,
+        timestamp: Timestamp::from_millis(0),
+        aborted: true,
+    });
+    write(&world.fs, &world.snapshot_path(60), &encode(&fencing));
+    let world = world.closed();
+    (0..30).for_each(|_| _ = world.send_plain(3));
+    assert_eq!((saved_at(&world), world.kept()), (Some(5), before.clone()));
+    world.state.save().unwrap();
+    let world = world.closed();
+    assert_eq!((saved_at(&world), world.kept()), (Some(100), before), "a new one has replaced it");
+}
+
+#[test]
 fn saving_removes_what_was_ahead_of_the_log_and_what_a_crash_left_unfinished() {
     let world = World::lived_in();
     write(&world.fs, &world.snapshot_path(60), &lie());

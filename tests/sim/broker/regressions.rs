@@ -1,0 +1,89 @@
+//! What this simulation found once, each as short as it can be told.
+
+use super::world::{ROOT, Setup, World};
+use crate::disk::{Crash, Errno, Fault, Op, SimDisk};
+use brooklet::{Acks, Broker, Error, NewRecord, Timestamp, TopicConfig};
+use std::path::Path;
+use std::time::Duration;
+
+/// A broker with the topic `orders` of one partition, on a disk of its own.
+fn with_orders() -> (SimDisk, Broker) {
+    let disk = SimDisk::new();
+    let broker = open(&disk);
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    (disk, broker)
+}
+
+fn open(disk: &SimDisk) -> Broker {
+    World::open(disk, &Setup { seed: 1, open_files: 512, mistake: None }, Timestamp::from_millis(0))
+        .unwrap()
+        .broker
+}
+
+fn end_of_orders(broker: &Broker) -> u64 {
+    broker.topic("orders").unwrap().partition(0).unwrap().watermarks().end
+}
+
+fn append(broker: &Broker) -> Result<u64, Error> {
+    let partition = broker.topic("orders")?.partition(0)?;
+    Ok(partition.append([NewRecord::new().value("v")], Acks::Durable)?.first_offset)
+}
+
+#[test]
+fn a_topic_that_could_not_grow_is_not_deleted_by_a_call_to_create_it() {
+    let (disk, broker) = with_orders();
+    append(&broker).unwrap();
+    disk.inject(Fault::fail(Errno::NoSpace).on(Op::CreateDir));
+    broker.admin().add_partitions("orders", 2).unwrap_err();
+    assert!(matches!(broker.create_topic("orders", TopicConfig::new()), Err(Error::TopicExists { .. })));
+    assert_eq!(end_of_orders(&broker), 1);
+    assert_eq!(broker.admin().add_partitions("orders", 2).unwrap().partitions().len(), 2);
+}
+
+#[test]
+fn a_deletion_that_failed_takes_nothing_that_was_acknowledged_later() {
+    for persists in [false, true] {
+        let (disk, broker) = with_orders();
+        let fault = Fault::fail(Errno::Io).on(Op::SyncDir).path(ROOT);
+        disk.inject(if persists { fault.forever() } else { fault });
+        broker.admin().delete_topic("orders").unwrap_err();
+        let appended = append(&broker);
+        assert_eq!(appended.is_err(), persists, "{appended:?}");
+        disk.heal();
+        disk.crash(Crash::Kill);
+        let broker = open(&disk);
+        // Where not even the old catalog could be put back, nobody was promised anything, and either is right.
+        assert!(persists || end_of_orders(&broker) >= 1);
+    }
+}
+
+#[test]
+fn a_send_that_waits_for_room_on_a_full_disk_gives_up_in_time() {
+    let (disk, broker) = with_orders();
+    let builder = broker.producer().acks(Acks::Written).linger(Duration::from_millis(20));
+    let producer = builder.batch_bytes(300).buffer_memory(1000).build().unwrap();
+    disk.set_capacity(Some(0));
+    let value = [b'v'; 200];
+    let sent = (0..20).map(|_| producer.send(NewRecord::to("orders").value(&value[..])).map(drop));
+    let error = sent.collect::<Result<(), Error>>().unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+}
+
+#[test]
+fn what_a_flush_within_close_could_not_file_is_filed_by_the_close() {
+    let (disk, broker) = with_orders();
+    broker.admin().alter_topic("orders", |config| config.segment_bytes(128)).unwrap();
+    let partition = broker.topic("orders").unwrap().partition(0).unwrap();
+    for _ in 0..2 {
+        partition.append([NewRecord::new().value("v")], Acks::Written).unwrap();
+    }
+    disk.inject(Fault::fail(Errno::Io).on(Op::Write).path("segment-manifest"));
+    broker.close().unwrap();
+    disk.number_reads();
+    disk.keep_trace();
+    let _broker = open(&disk);
+    let trace = disk.trace();
+    let reads_batches = |line: &&String| line.contains(" Read ") && line.contains(".log ");
+    assert_eq!(trace.iter().find(reads_batches), None);
+    assert!(disk.peek(Path::new("/data/orders-0/segment-manifest")).is_ok());
+}
