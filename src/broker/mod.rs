@@ -18,7 +18,8 @@ use std::time::Duration;
 /// Kafka inside this process: topics in a directory, or in memory. A handle: cheap to clone, and shared between threads.
 ///
 /// One process at a time has a directory open, and in it one broker. [`Broker::close`] closes in order; a broker that is
-/// dropped instead, or killed, has lost nothing that was acknowledged, and the next one recovers the rest.
+/// dropped instead, or killed, has lost nothing that was acknowledged, and the next one recovers the rest. A drop waits
+/// for nobody: if the background thread is at work just then, the directory is free a moment later.
 #[derive(Debug, Clone)]
 pub struct Broker {
     engine: Arc<Engine>,
@@ -87,7 +88,8 @@ impl Broker {
     }
 
     /// Does one bounded step of what is due, and says when to come again: `None` if nothing waits for its time, zero if
-    /// more is due now. A thread of its own does this, except under a clock that does not run by itself.
+    /// more is due now. From the first producer or consumer on a thread of its own does this, except under a clock that
+    /// does not run by itself.
     ///
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed).

@@ -120,7 +120,7 @@ impl ConsumerBuilder {
                 return Err(Error::InvalidConfig { setting, value: "0".into(), why });
             }
         }
-        self.engine.check_open()?;
+        self.engine.keep_time()?;
         let mut partitions = Vec::new();
         for (topic, number) in &self.partitions {
             let topic = self.engine.topic(topic)?;

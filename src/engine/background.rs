@@ -1,7 +1,7 @@
 //! The one thread of the crate: it calls `maintain` when something is due, and ends with the engine.
 
 use super::Engine;
-use crate::error::{OrIo, Result};
+use crate::error::{Error, OrIo, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
@@ -15,14 +15,16 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts the thread, which keeps nothing alive: once the engine is dropped it ends by itself.
+    /// Starts the thread if there is none. It keeps nothing alive: once the engine is dropped it ends by itself.
     pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let weak = Arc::downgrade(engine);
-        let builder = std::thread::Builder::new().name("brooklet".into());
-        let thread =
-            builder.spawn(move || run(&weak, &receiver)).or_io("start a thread for", engine.path())?;
-        *self.thread.lock() = Some((sender, thread));
+        let mut running = self.thread.lock();
+        if running.is_none() {
+            let (sender, receiver) = crossbeam_channel::bounded(1);
+            let weak = Arc::downgrade(engine);
+            let builder = std::thread::Builder::new().name("brooklet".into());
+            let thread = builder.spawn(move || run(&weak, &receiver));
+            *running = Some((sender, thread.or_io("start a thread for", engine.path())?));
+        }
         Ok(())
     }
 
@@ -50,8 +52,12 @@ const RETRY: Duration = Duration::from_secs(1);
 fn run(engine: &Weak<Engine>, receiver: &Receiver<()>) {
     loop {
         let Some(alive) = engine.upgrade() else { return };
-        // What fails is told to whom it concerns, and tried again in a while. Once the engine is closed it is over.
-        let next = alive.maintain().unwrap_or(Some(RETRY));
+        let next = match alive.maintain() {
+            Ok(next) => next,
+            Err(Error::Closed { .. }) => return,
+            // What failed was told to whom it concerns, and is tried again in a while.
+            Err(_) => Some(RETRY),
+        };
         drop(alive);
         let woken = match next {
             Some(rest) => receiver.recv_timeout(rest),

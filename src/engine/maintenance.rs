@@ -71,6 +71,13 @@ impl Maintenance {
 }
 
 impl Engine {
+    /// Sees to it that what is due is done though nobody waits for it, if time passes by itself. Called by whoever may
+    /// have something to be done; so a broker that nobody uses has no thread.
+    pub(crate) fn keep_time(self: &Arc<Self>) -> Result<()> {
+        self.check_open()?;
+        if self.clock.runs_by_itself() { self.background.start(self) } else { Ok(()) }
+    }
+
     /// Takes a task in, as long as it lives.
     pub(crate) fn add_task(&self, task: Weak<dyn Task>) {
         self.maintenance.tasks.lock().push(task);

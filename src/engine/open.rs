@@ -34,7 +34,7 @@ pub(crate) struct EngineOptions {
 }
 
 impl Engine {
-    /// Opens all topics of a directory, and starts the thread that keeps them if time passes by itself.
+    /// Opens all topics of a directory.
     pub(crate) fn open(path: &Path, options: EngineOptions) -> Result<Arc<Engine>> {
         let adopt = options.log_dir.adopt;
         let clock = options.clock;
@@ -57,9 +57,6 @@ impl Engine {
         let topics = engine.open_topics(&catalog)?;
         engine.topics.store(Arc::new(topics));
         *engine.catalog.lock() = catalog;
-        if engine.clock.runs_by_itself() {
-            engine.background.start(&engine)?;
-        }
         Ok(engine)
     }
 

@@ -101,7 +101,7 @@ impl Log {
     /// Changes its settings, from the next append on.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and then nothing changes.
+    /// [`Error::InvalidConfig`], and then nothing changes.
     pub fn reconfigure(&self, config: LogConfig) -> Result<()> {
         config.validate()?;
         self.config.store(Arc::new(config));

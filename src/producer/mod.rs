@@ -89,7 +89,7 @@ pub struct TrySendError<'a> {
 
 impl Producer {
     fn new(engine: Arc<Engine>, config: ProducerConfig) -> Result<Self> {
-        engine.check_open()?;
+        engine.keep_time()?;
         let producer_id = config.idempotent.then(|| engine.new_producer_id()).transpose()?;
         let shared = Arc::new(Shared::new(engine.clone(), config, producer_id));
         let (topics, making) = (ArcSwap::default(), Mutex::default());

@@ -187,7 +187,7 @@ fn a_file_is_not_a_directory() {
 }
 
 #[test]
-fn a_broker_on_a_manual_clock_starts_no_thread() {
+fn there_is_one_thread_from_the_first_client_on_and_none_on_a_manual_clock() {
     #[expect(clippy::disallowed_methods, reason = "the system tells of its threads in a directory")]
     fn threads() -> usize {
         std::fs::read_dir("/proc/self/task").unwrap().count()
@@ -198,14 +198,16 @@ fn a_broker_on_a_manual_clock_starts_no_thread() {
         let producer = world.broker.producer().linger(MINUTE).build().unwrap();
         drop(send(&producer, "lingers"));
         let with_manual = threads();
-        let _running = Broker::in_memory().unwrap();
-        print!("manual: {} system: {}", with_manual - before, threads() - before);
+        let running = Broker::in_memory().unwrap();
+        let idle = threads();
+        let _clients = [running.producer().build().unwrap(), running.producer().build().unwrap()];
+        print!("manual: {} idle: {} used: {}", with_manual - before, idle - before, threads() - before);
         return;
     }
     if cfg!(target_os = "linux") {
-        let test = "lifecycle::a_broker_on_a_manual_clock_starts_no_thread";
+        let test = "lifecycle::there_is_one_thread_from_the_first_client_on_and_none_on_a_manual_clock";
         let said = own_process::run(test, "go");
-        assert!(said.contains("manual: 0 system: 1"), "{said}");
+        assert!(said.contains("manual: 0 idle: 0 used: 1"), "{said}");
     }
 }
 
