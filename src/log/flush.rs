@@ -97,7 +97,7 @@ impl Log {
                 let path = self.path().to_owned();
                 Err(Error::Indeterminate { path, until, cause: cause.clone() })
             }
-            Some(Refusal::ReadOnly(_)) => self.check_writable(),
+            Some(Refusal::ReadOnly(_) | Refusal::Removed) => self.check_writable(),
             _ if until > self.marks.end() => {
                 let why = format!(
                     "offset {until} was asked to be durable, and the log ends at {}",

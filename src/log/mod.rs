@@ -85,6 +85,8 @@ enum Refusal {
     Poisoned(String),
     ReadOnly(String),
     Closed,
+    /// Its files are removed, and their names may be another log's by now.
+    Removed,
 }
 
 impl Log {
@@ -113,10 +115,14 @@ impl Log {
         &self.home.fs
     }
 
-    /// Refuses writes from now on, and waits for the one that is under way: the log is about to be taken away.
+    /// Refuses writes and flushes from now on, and waits for those that are under way: the log is about to be taken
+    /// away, and a flush makes files and opens them by their names.
     pub(crate) fn retire(&self) {
-        let _writer = self.writer.lock();
-        self.refuse(Refusal::Closed);
+        {
+            let _writer = self.writer.lock();
+            self.refuse(Refusal::Removed);
+        }
+        self.without_flushes(|| ());
     }
 
     /// Where it stands.
@@ -173,7 +179,7 @@ impl Log {
         Err(match refusal.clone() {
             Refusal::Poisoned(cause) => Error::Poisoned { path, cause },
             Refusal::ReadOnly(lost) => Error::ReadOnly { path, lost },
-            Refusal::Closed => Error::Closed { path },
+            Refusal::Closed | Refusal::Removed => Error::Closed { path },
         })
     }
 }

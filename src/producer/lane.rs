@@ -107,6 +107,11 @@ impl Lane {
         self.shared.config.acks.max(self.partition.min_acks())
     }
 
+    /// Whether something of it is to be durable: now, or when it was sent, before its topic was altered.
+    pub(super) fn needs_sync(&self) -> bool {
+        self.acks() == Acks::Durable || !self.state.lock().awaiting_sync.is_empty()
+    }
+
     /// How many batches wait.
     pub(super) fn queued(&self) -> u64 {
         self.queued.load(Ordering::Relaxed)
@@ -396,6 +401,13 @@ impl Lane {
     /// What failed for good since the last time.
     pub(super) fn take_failure(&self) -> Result<()> {
         self.state.lock().failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Its topic is gone: everybody who still waits is told so, and memory is given back.
+    pub(super) fn give_up(&self) {
+        self.write_all();
+        // Those whom a failure concerns are told by `sync` itself.
+        let _ = self.sync();
     }
 
     /// Tries once to make room: writes what waits, without waiting for what fails.

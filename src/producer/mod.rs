@@ -284,7 +284,7 @@ impl Inner {
         };
         // What still waits for the deleted topic of this name fails now, and gives its room back.
         for lane in replaced.iter().flat_map(|lanes| lanes.lanes.load().to_vec()) {
-            lane.make_room();
+            lane.give_up();
             if let (Err(error), Some(heir)) = (lane.take_failure(), made.lanes(self).first()) {
                 heir.note_failure(error);
             }

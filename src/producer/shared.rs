@@ -4,7 +4,6 @@ use super::config::ProducerConfig;
 use super::lane::Lane;
 use super::memory::BufferMemory;
 use crate::clock::Clock;
-use crate::config::Acks;
 use crate::engine::{Engine, Task};
 use crate::error::Result;
 use parking_lot::Mutex;
@@ -51,7 +50,7 @@ impl Shared {
     pub(super) fn flush(&self) -> Result<()> {
         let lanes = self.lanes();
         lanes.iter().for_each(|lane| lane.write_all());
-        let durable = lanes.iter().filter(|lane| lane.acks() == Acks::Durable);
+        let durable = lanes.iter().filter(|lane| lane.needs_sync());
         let synced = durable.map(|lane| lane.sync()).fold(Ok(()), Result::and);
         // Asked last: callbacks of durable records come after the sync, and may panic.
         lanes.iter().map(|lane| lane.take_failure()).fold(Ok(()), Result::and).and(synced)

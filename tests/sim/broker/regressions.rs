@@ -87,3 +87,53 @@ fn what_a_flush_within_close_could_not_file_is_filed_by_the_close() {
     assert_eq!(trace.iter().find(reads_batches), None);
     assert!(disk.peek(Path::new("/data/orders-0/segment-manifest")).is_ok());
 }
+
+#[test]
+fn a_handle_of_a_deleted_topic_writes_nothing_into_the_directory_of_its_successor() {
+    let (disk, broker) = with_orders();
+    broker.admin().alter_topic("orders", |config| config.segment_bytes(128)).unwrap();
+    let partition = broker.topic("orders").unwrap().partition(0).unwrap();
+    for _ in 0..3 {
+        partition.append([NewRecord::new().value("v")], Acks::Written).unwrap();
+    }
+    broker.admin().delete_topic("orders").unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let dir = Path::new("/data/orders-0");
+    let files = |disk: &SimDisk| -> Vec<(String, Vec<u8>)> {
+        let names = disk.peek_list(dir).unwrap().into_iter().map(|entry| entry.name);
+        names.map(|name| (name.clone(), disk.peek(&dir.join(name)).unwrap())).collect()
+    };
+    let before = files(&disk);
+    assert!(matches!(partition.flush(), Err(Error::UnknownTopic { .. })));
+    assert_eq!(files(&disk), before);
+}
+
+#[test]
+fn the_callbacks_of_a_deleted_topic_are_called_though_it_was_made_anew() {
+    let (_disk, broker) = with_orders();
+    let producer = broker.producer().linger(Duration::from_secs(1)).build().unwrap();
+    let told = std::sync::Arc::new(parking_lot::Mutex::new(None));
+    let tell = told.clone();
+    let receipt = producer.send(NewRecord::to("orders").value("v")).unwrap();
+    receipt.on_ack(move |result| *tell.lock() = Some(result));
+    broker.admin().delete_topic("orders").unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    producer.send(NewRecord::to("orders").value("v")).unwrap();
+    // The flush tells too what was lost, to those who dropped their receipts.
+    assert!(matches!(producer.flush(), Err(Error::UnknownTopic { .. })));
+    assert!(matches!(*told.lock(), Some(Err(Error::UnknownTopic { .. }))), "{told:?}");
+}
+
+#[test]
+fn a_callback_that_waits_for_a_sync_is_called_though_its_topic_does_not_ask_for_one_any_more() {
+    let (_disk, broker) = with_orders();
+    broker.admin().alter_topic("orders", |config| config.min_acks(Acks::Durable)).unwrap();
+    let producer = broker.producer().acks(Acks::Written).build().unwrap();
+    let told = std::sync::Arc::new(parking_lot::Mutex::new(None));
+    let tell = told.clone();
+    let receipt = producer.send(NewRecord::to("orders").value("v")).unwrap();
+    receipt.on_ack(move |result| *tell.lock() = Some(result.is_ok()));
+    broker.admin().alter_topic("orders", |config| config.min_acks(Acks::Written)).unwrap();
+    producer.flush().unwrap();
+    assert_eq!(*told.lock(), Some(true));
+}
