@@ -208,7 +208,7 @@ pub enum Error {
     },
 
     /// The topic has no such partition.
-    #[error("topic {topic:?} has no partition {partition}, only 0 to {}; name one of these, or add partitions", partitions - 1)]
+    #[error("topic {topic:?} has no partition {partition}, only 0 to {}; name one of these, or add partitions", partitions.saturating_sub(1))]
     UnknownPartition {
         /// The topic.
         topic: String,

@@ -72,7 +72,8 @@ impl Admin {
         self.engine.add_partitions(topic, total)
     }
 
-    /// Changes the settings of a topic: what they are goes in, what they shall be comes out.
+    /// Changes the settings of a topic: what they are goes in, what they shall be comes out. No other topic is changed
+    /// meanwhile, so `change` must not try to.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), and then nothing changes.

@@ -2,6 +2,7 @@
 
 use super::Broker;
 use crate::clock::{Clock, SystemClock};
+use crate::config::Acks;
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{OrIo, Result};
 use crate::io::{Fs, MemFs, OsFs};
@@ -29,6 +30,7 @@ pub struct BrokerBuilder {
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
     flush_interval: Duration,
+    acks: Acks,
     options: LogDirOptions,
 }
 
@@ -39,6 +41,7 @@ impl Default for BrokerBuilder {
             clock: Arc::new(SystemClock::new()),
             seed: None,
             flush_interval: Duration::from_secs(1),
+            acks: Acks::Durable,
             options: LogDirOptions::default(),
         }
     }
@@ -64,6 +67,12 @@ impl BrokerBuilder {
     /// Records that are to be durable, and for which nobody waits, are synced within this time. Default one second.
     pub fn flush_interval(self, interval: Duration) -> Self {
         Self { flush_interval: interval, ..self }
+    }
+
+    /// How sure a record is before it counts as sent, for producers that do not ask for anything else. Default
+    /// [`Acks::Durable`].
+    pub fn acks(self, acks: Acks) -> Self {
+        Self { acks, ..self }
     }
 
     /// At most so many files are open at once, however many partitions there are. Default 512.
@@ -102,8 +111,8 @@ impl BrokerBuilder {
 
     fn open_on(self, fs: Arc<dyn Fs>, path: &Path) -> Result<Broker> {
         let seed = self.seed.unwrap_or_else(|| self.clock.now().as_millis() as u64);
-        let Self { clock, flush_interval, options, .. } = self;
-        let options = EngineOptions { fs, clock, log_dir: options, flush_interval, seed };
+        let Self { clock, flush_interval, acks, options, .. } = self;
+        let options = EngineOptions { fs, clock, log_dir: options, flush_interval, acks, seed };
         Ok(Broker { engine: Engine::open(path, options)? })
     }
 }

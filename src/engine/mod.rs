@@ -18,6 +18,7 @@ pub(crate) use maintenance::{Alarm, Task};
 pub(crate) use open::EngineOptions;
 
 use crate::clock::Clock;
+use crate::config::Acks;
 use crate::error::{Error, Result};
 use crate::log::LogDir;
 use crate::partition::Partition;
@@ -40,6 +41,7 @@ pub(crate) struct Engine {
     dir: LogDir,
     clock: Arc<dyn Clock>,
     flush_interval: Duration,
+    acks: Acks,
     seeds: AtomicU64,
     /// Held through every change of topics, their directories included.
     catalog: Mutex<Catalog>,
@@ -65,6 +67,11 @@ impl Engine {
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// How sure a record is, where nobody asks for anything else.
+    pub(crate) fn acks(&self) -> Acks {
+        self.acks
     }
 
     /// How long a record that is to be durable, and for which nobody waits, may stay unsynced.

@@ -8,7 +8,7 @@
 use super::producer_ids::ProducerIds;
 use super::{Engine, Topics};
 use crate::clock::Clock;
-use crate::config::TopicConfig;
+use crate::config::{Acks, TopicConfig};
 use crate::error::{Error, Result};
 use crate::io::Fs;
 use crate::log::{LogDir, LogDirOptions};
@@ -30,6 +30,7 @@ pub(crate) struct EngineOptions {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log_dir: LogDirOptions,
     pub(crate) flush_interval: Duration,
+    pub(crate) acks: Acks,
     pub(crate) seed: u64,
 }
 
@@ -44,6 +45,7 @@ impl Engine {
             dir,
             clock,
             flush_interval: options.flush_interval,
+            acks: options.acks,
             seeds: AtomicU64::new(options.seed),
             catalog: Mutex::new(Catalog::default()),
             topics: ArcSwap::default(),

@@ -129,7 +129,12 @@ impl Engine {
         let topic = self.topic(name)?;
         let config = change(topic.config().as_ref().clone());
         let mut changed = catalog.clone();
-        changed.alter(name, &config)?;
+        let mut noted = config.clone();
+        if noted.partitions == topic.partition_count() {
+            // The catalog may want more, if an attempt to add some failed; that is not altered here.
+            noted.partitions = changed.topics.get(name).map_or(noted.partitions, |entry| entry.partitions);
+        }
+        changed.alter(name, &noted)?;
         self.store(&mut catalog, changed)?;
         for partition in topic.partitions().iter() {
             partition.log().reconfigure(config.to_log_config())?;

@@ -81,10 +81,12 @@ pub struct ProducerBuilder {
 
 impl ProducerBuilder {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, config: ProducerConfig::default() }
+        let config = ProducerConfig { acks: engine.acks(), ..ProducerConfig::default() };
+        Self { engine, config }
     }
 
-    /// When a record counts as sent. A topic may ask for more. Default [`Acks::Durable`].
+    /// When a record counts as sent. A topic may ask for more. Default what the broker was opened with, and that is
+    /// [`Acks::Durable`].
     pub fn acks(mut self, acks: Acks) -> Self {
         self.config.acks = acks;
         self

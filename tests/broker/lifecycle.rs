@@ -2,8 +2,10 @@
 
 use crate::own_process;
 use crate::world::*;
-use brooklet::{Acks, Broker, Error, NewRecord, Start, TopicConfig};
+use brooklet::clock::ManualClock;
+use brooklet::{Acks, Broker, Error, NewRecord, Start, Timestamp, TopicConfig};
 use std::path::Path;
+use std::sync::Arc;
 
 fn is_locked(path: &Path) -> bool {
     match Broker::open(path) {
@@ -256,4 +258,21 @@ fn under_the_machines_clock_what_lingers_is_sent_without_anybody_doing_anything(
     let mut consumer = broker.consumer().assign([("orders", 0)]).start(Start::Earliest).build().unwrap();
     drop(send(&producer, "by itself"));
     assert_eq!(values(&consumer.poll(MINUTE).unwrap()), ["by itself"]);
+}
+
+#[test]
+fn the_level_of_a_broker_is_that_of_producers_that_ask_for_none() {
+    let durable_after = |builder: brooklet::BrokerBuilder, acks: Option<Acks>| {
+        let broker = builder.in_memory().unwrap();
+        broker.create_topic("orders", TopicConfig::new()).unwrap();
+        let producer = broker.producer();
+        let producer = acks.map_or(producer.clone(), |acks| producer.acks(acks)).build().unwrap();
+        producer.send(NewRecord::to("orders").value("v")).unwrap().wait().unwrap();
+        broker.topic("orders").unwrap().partition(0).unwrap().watermarks().durable_end
+    };
+    let clock = || Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+    let written = || Broker::builder().clock(clock()).acks(Acks::Written);
+    assert_eq!(durable_after(Broker::builder().clock(clock()), None), 1);
+    assert_eq!(durable_after(written(), None), 0);
+    assert_eq!(durable_after(written(), Some(Acks::Durable)), 1);
 }

@@ -37,6 +37,7 @@ fn a_topic_that_could_not_grow_is_not_deleted_by_a_call_to_create_it() {
     broker.admin().add_partitions("orders", 2).unwrap_err();
     assert!(matches!(broker.create_topic("orders", TopicConfig::new()), Err(Error::TopicExists { .. })));
     assert_eq!(end_of_orders(&broker), 1);
+    broker.admin().alter_topic("orders", |config| config.retention_bytes(1 << 20)).unwrap();
     assert_eq!(broker.admin().add_partitions("orders", 2).unwrap().partitions().len(), 2);
 }
 
