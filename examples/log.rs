@@ -5,7 +5,7 @@ use brooklet::record::{BatchBuilder, Compression, RecordParts};
 use brooklet::{LogConfig, Result, TopicPartition};
 
 fn main() -> Result<()> {
-    let dir = LogDir::open("./data")?;
+    let dir = LogDir::open("./log-data")?;
     let orders = TopicPartition::new("orders", 0)?;
     let log = match dir.partitions()?.contains(&orders) {
         true => dir.open_log(&orders, LogConfig::default())?,
