@@ -13,7 +13,7 @@ pub(super) type Callback = Box<dyn FnOnce(Result<AppendInfo>) + Send>;
 pub(super) struct ProducerBatch {
     outcome: OnceLock<Result<AppendInfo>>,
     settled: Signal,
-    /// In the order of the records; `None` once they were handed out.
+    /// Each with the number of its record, in the order in which they were given.
     callbacks: Mutex<Vec<(u32, Callback)>>,
 }
 

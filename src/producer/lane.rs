@@ -217,21 +217,19 @@ impl Lane {
         state.builder.clear();
     }
 
-    /// Writes the open batch, or has it stand in the queue if there is one.
+    /// Writes the open batch, or has it stand in the queue: behind those that wait, or as the first of them.
     fn write_open(&self, state: &mut State) {
         let Some(open) = state.open.take() else { return };
-        let outcome = match state.sealed.is_empty() {
-            true => self.write_built(state),
-            false => Err(Error::BufferFull { limit: self.shared.memory.limit() as u64 }),
+        let written = state.sealed.is_empty().then(|| self.write_built(state));
+        let outcome = match written {
+            Some(Ok(info)) => Ok(info),
+            Some(Err(error)) if !error.is_retriable() => Err(error),
+            Some(Err(_)) | None => match self.seal(state, open.batch.clone(), open.memory) {
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
         };
-        match outcome {
-            Err(error) if error.is_retriable() => {
-                if let Err(error) = self.seal(state, open.batch.clone(), open.memory) {
-                    self.settle(state, &open.batch, open.memory, Err(error));
-                }
-            }
-            outcome => self.settle(state, &open.batch, open.memory, outcome),
-        }
+        self.settle(state, &open.batch, open.memory, outcome);
     }
 
     /// Appends what is in the builder.

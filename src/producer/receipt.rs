@@ -112,12 +112,13 @@ pub struct ReceiptFuture {
 
 impl ReceiptFuture {
     fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<AppendInfo>> {
-        let Stage::Batched { batch, index } = &self.receipt.stage else {
-            let Stage::Written(info) = self.receipt.stage else { unreachable!("there are two stages") };
-            return Poll::Ready(Ok(info));
-        };
-        let outcome = batch.settled().poll(&mut self.waiting, context, || batch.outcome());
-        outcome.map(|outcome| outcome.map(|info| at(info, *index)))
+        match &self.receipt.stage {
+            Stage::Written(info) => Poll::Ready(Ok(*info)),
+            Stage::Batched { batch, index } => {
+                let outcome = batch.settled().poll(&mut self.waiting, context, || batch.outcome());
+                outcome.map(|outcome| outcome.map(|info| at(info, *index)))
+            }
+        }
     }
 
     fn poll_durable(&mut self, info: AppendInfo, context: &mut Context<'_>) -> Poll<Result<()>> {

@@ -7,6 +7,7 @@ mod consuming;
 mod disk;
 mod futures;
 mod lifecycle;
+mod numbering;
 mod own_process;
 mod partition;
 mod producing;

@@ -198,12 +198,17 @@ fn check_directory(run: &Run, log: &Log) -> Result<(), Broken> {
     }
 }
 
+/// What whoever runs the tests wants of something, or what is usual.
+pub(crate) fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 fn states_wanted() -> u64 {
-    std::env::var("BROOKLET_SIM_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
+    number_from("BROOKLET_SIM_STATES", 20_000)
 }
 
 fn first_seed() -> u64 {
-    std::env::var("BROOKLET_SIM_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+    number_from("BROOKLET_SIM_SEED", 1)
 }
 
 /// Goes through the crash states of scenario after scenario; the broken promise, if there is one.

@@ -110,8 +110,7 @@ fn reopen(run: &mut Run) -> Result<(), Broken> {
 
 #[test]
 fn no_fault_breaks_a_promise() {
-    let seeds =
-        std::env::var("BROOKLET_SIM_FAULT_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
+    let seeds = crate::crash_states::number_from("BROOKLET_SIM_FAULT_SEEDS", 16);
     let mut runs = 0;
     for seed in 1..=seeds {
         runs += hunt(None, seed).unwrap_or_else(|broken| panic!("{broken}"));

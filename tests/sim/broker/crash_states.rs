@@ -8,6 +8,7 @@ use super::run::Run;
 use super::script::{self, Step};
 use super::world::{Mistake, Setup, World};
 use crate::crash_states::Case;
+use crate::crash_states::number_from;
 use crate::disk::{Crash, Rng, SimDisk, Survival};
 use crate::ledger::Broken;
 use brooklet::{Error, Timestamp};
@@ -137,10 +138,6 @@ fn live_on(mut run: Run, rng: &mut Rng) -> Result<u64, Broken> {
         reopened(&mut run, end).map_err(|broken| format!("crash {}: {broken}", round + 2))?;
     }
     Ok(ROUNDS)
-}
-
-pub(super) fn number_from(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Goes through the crash states of scenario after scenario; the broken promise, if there is one.

@@ -6,11 +6,11 @@
 //!
 //! `BROOKLET_SIM_BROKER_FAULT_SEEDS` says over how many scenarios (default 4).
 
-use super::crash_states::number_from;
 use super::partition::End;
 use super::run::{Failure, Run};
 use super::script::{self, Step};
 use super::world::{Mistake, Setup};
+use crate::crash_states::number_from;
 use crate::disk::{Crash, Errno, Fault, Rng, SimDisk};
 use crate::ledger::Broken;
 use brooklet::Error;
