@@ -20,6 +20,11 @@ fn os_fs() -> (Arc<OsFs>, PathBuf, TempDir) {
     (Arc::new(OsFs::new()), dir, kept)
 }
 
+fn os_fs_without_maps() -> (Arc<OsFs>, PathBuf, TempDir) {
+    let (kept, dir) = scratch();
+    (Arc::new(OsFs::without_maps()), dir, kept)
+}
+
 fn mem_fs() -> (Arc<MemFs>, PathBuf, ()) {
     (Arc::new(MemFs::new()), PathBuf::from("/"), ())
 }
@@ -35,6 +40,10 @@ fn pool_of_one_over_mem_fs() -> (Arc<FilePool>, PathBuf, ()) {
 
 mod on_os_fs {
     crate::fs_suite::conformance!(crate::os_fs);
+}
+
+mod on_os_fs_without_maps {
+    crate::fs_suite::conformance!(crate::os_fs_without_maps);
 }
 
 mod on_mem_fs {

@@ -17,6 +17,7 @@ pub(crate) type BytesRead = BTreeMap<String, u64>;
 #[derive(Debug)]
 pub(crate) struct CountingFs {
     inner: Arc<dyn Fs>,
+    disk: OsFs,
     /// A file that is the disk's, and not the inner file system's.
     lent: Option<PathBuf>,
     read: Arc<Mutex<BytesRead>>,
@@ -27,6 +28,7 @@ impl CountingFs {
     pub(crate) fn on_disk() -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::new(OsFs::new()),
+            disk: OsFs::new(),
             lent: None,
             read: Arc::default(),
             syncs: Arc::default(),
@@ -40,12 +42,12 @@ impl CountingFs {
         above.reverse();
         above.iter().for_each(|dir| memory.create_dir(dir).expect("it is new"));
         let (read, syncs) = (Arc::default(), Arc::default());
-        Arc::new(Self { inner: Arc::new(memory), lent: Some(lent), read, syncs })
+        Arc::new(Self { inner: Arc::new(memory), disk: OsFs::new(), lent: Some(lent), read, syncs })
     }
 
     /// Whose a path is.
     fn owner(&self, path: &Path) -> &dyn Fs {
-        if self.lent.as_deref() == Some(path) { &OsFs } else { self.inner.as_ref() }
+        if self.lent.as_deref() == Some(path) { &self.disk } else { self.inner.as_ref() }
     }
 
     /// Syncs of files and directories since this was last asked.

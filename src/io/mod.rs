@@ -11,6 +11,8 @@ mod atomic_file;
 #[cfg(test)]
 mod faulty;
 mod lazy;
+#[cfg(unix)]
+mod mapped;
 mod mem;
 #[cfg(unix)]
 mod os;
@@ -95,9 +97,10 @@ pub trait File: fmt::Debug + Send + Sync + 'static {
     /// fail with `Interrupted`. After any other error, any part of the range may have been written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Makes sure of the space for the first `len` bytes: later writes below `len` do not fail for want of it. The
-    /// file is at least `len` long afterwards, its new bytes zero; after an error it may be longer than it was. Nobody
-    /// may write behind the end meanwhile: where the system cannot do it, it is done by writing zeros there.
+    /// Makes sure of the space for the first `len` bytes: later writes below `len` do not fail for want of it, and may be
+    /// cheaper. The file is at least `len` long afterwards, its new bytes zero; after an error it may be longer than it
+    /// was. Nobody may write behind the end meanwhile. `Unsupported` where such a promise cannot be kept, on a file
+    /// system that writes to new blocks each time; then a file grows as it is written.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
     /// Sets the length; bytes behind it are gone, and a longer file gains zeros.

@@ -15,12 +15,17 @@ use std::time::SystemTime;
 
 /// The real file system, as far as the standard library shows it. Untested on this platform.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct OsFs;
+pub struct OsFs(());
 
 impl OsFs {
     /// The real file system.
     pub fn new() -> Self {
-        Self
+        Self(())
+    }
+
+    /// The same: nothing is mapped here.
+    pub fn without_maps() -> Self {
+        Self::new()
     }
 
     /// The absolute path behind a path that may be relative, and may lead through links. What does not exist yet is
@@ -157,19 +162,8 @@ impl File for OsFile {
         file.write(bytes)
     }
 
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
-        if len > i64::MAX as u64 {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-        }
-        let mut file = self.file.lock();
-        let mut end = file.seek(SeekFrom::End(0))?;
-        while end < len {
-            let zeros = &ZEROS[..ZEROS.len().min(usize::try_from(len - end).unwrap_or(usize::MAX))];
-            file.write_all(zeros)?;
-            end += zeros.len() as u64;
-        }
-        Ok(())
+    fn allocate(&self, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {

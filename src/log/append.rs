@@ -119,12 +119,12 @@ impl Log {
 
     /// Closes the active segment and begins a new one at `base_offset`. Nothing is synced here; the next flush does it.
     pub(super) fn roll(&self, writer: &mut Writer, base_offset: u64) -> Result<()> {
+        writer.active.cut_space_ahead()?;
         let segment = Segment::create_or_empty(&self.home, base_offset)?;
         writer.names_unsynced = true;
         writer.active.segment().seal(base_offset);
         writer.unsynced.push(writer.active.segment().clone());
-        let interval = self.config.load().index_interval_bytes;
-        writer.active = ActiveSegment::new(segment.clone(), interval, self.clock.now());
+        writer.active = ActiveSegment::new(segment.clone(), &self.config.load(), self.clock.now());
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         Ok(())
     }

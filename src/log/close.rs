@@ -11,15 +11,20 @@ impl Log {
         if !self.damage.is_empty() {
             return Ok(());
         }
-        {
-            let _writer = self.writer.lock();
+        let was_cut = {
+            let mut writer = self.writer.lock();
             self.check_writable()?;
             self.refuse(Refusal::Closed);
-        }
+            writer.active.cut_space_ahead()?
+        };
         self.flush()?;
         self.without_flushes(|| {
             let segments = self.segments.load_full();
             let (active, closed) = segments.all().split_last().expect("a log has at least one segment");
+            if was_cut {
+                // The flush had nothing to do if all batches were durable.
+                active.sync_log()?;
+            }
             // The flush may have filed some and failed to enter them in the manifest.
             let unfiled = std::mem::take(&mut self.writer.lock().unsynced);
             let is_due = |segment: &&Arc<Segment>| {

@@ -347,7 +347,7 @@ impl Opening<'_> {
             end,
         };
         let writer = Writer {
-            active: ActiveSegment::new(last, config.index_interval_bytes, clock.now()),
+            active: ActiveSegment::new(last, &config, clock.now()),
             transactions: self.transactions,
             opened_end: end,
             reserved_end: state.reserved_end,

@@ -11,7 +11,7 @@ use super::order::{self, Expected};
 use super::survey::Survey;
 use crate::error::{OrIo, Result};
 use crate::io::File;
-use crate::record::{Batch, BatchHeader, Invalid};
+use crate::record::{Batch, BatchHeader};
 use crate::segment::recover::{Decision, Found, Place, Zone, judge};
 use crate::segment::{
     Durable, FileKind, Home, LiveIndexes, OffsetEntry, OpenTransactions, Scanner, SealedFacts, Segment, Step,
@@ -362,8 +362,13 @@ impl<'a> Recovery<'a> {
             match scanner.step().or_io("read", &path)? {
                 Step::End => return Ok((Found::End, scanner.position(), dense)),
                 Step::Invalid(invalid) => {
-                    if !self.steps_over(found(&invalid)) {
-                        return Ok((found(&invalid), scanner.position(), dense));
+                    let found = match scanner.is_unwritten().or_io("read", &path)? {
+                        true => Found::Unwritten,
+                        false if invalid.is_incomplete() => Found::Incomplete,
+                        false => Found::Bad,
+                    };
+                    if !self.steps_over(found) {
+                        return Ok((found, scanner.position(), dense));
                     }
                     scanner.skip_damage(self.end..u64::MAX).or_io("read", &path)?;
                     exact = false;
@@ -420,9 +425,9 @@ impl<'a> Recovery<'a> {
     fn decide(&mut self, decision: Decision, base_offset: u64, valid: u64) -> bool {
         match decision {
             Decision::Finish | Decision::NextSegment => true,
-            Decision::Cut | Decision::CutAndRemoveRest => {
+            Decision::Cut | Decision::CutAndGoOn | Decision::CutAndRemoveRest => {
                 self.repairs.push(Repair::Cut(base_offset, valid));
-                false
+                decision == Decision::CutAndGoOn
             }
             Decision::StepOver | Decision::ReadOnly => unreachable!("the tail was never durable"),
         }
@@ -475,8 +480,4 @@ impl<'a> Recovery<'a> {
         let path = self.home.path(base_offset, FileKind::Log);
         self.home.fs.open(&path).or_io("open", &path)
     }
-}
-
-fn found(invalid: &Invalid) -> Found {
-    if invalid.is_incomplete() { Found::Incomplete } else { Found::Bad }
 }

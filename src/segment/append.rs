@@ -1,7 +1,9 @@
 //! The one segment that is written to.
 
+use super::ahead::Ahead;
 use super::transactions::OpenTransactions;
 use super::{Indexes, Segment};
+use crate::config::LogConfig;
 use crate::error::{OrIo, Result};
 use crate::record::layout::HEADER_LEN;
 use crate::record::{Batch, BatchHeader};
@@ -14,6 +16,8 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(crate) struct ActiveSegment {
     segment: Arc<Segment>,
+    ahead: Ahead,
+    segment_bytes: u32,
     index_interval: u32,
     /// What the age of the segment is counted from: see [`ActiveSegment::first_timestamp`].
     first_timestamp: Option<Option<Timestamp>>,
@@ -30,8 +34,16 @@ pub(crate) struct AppendFailure {
 }
 
 impl ActiveSegment {
-    pub(crate) fn new(segment: Arc<Segment>, index_interval: u32, now: Timestamp) -> Self {
-        Self { segment, index_interval, first_timestamp: None, opened_at: now }
+    /// The right to go on where a segment ends. Its file ends there too.
+    pub(crate) fn new(segment: Arc<Segment>, config: &LogConfig, now: Timestamp) -> Self {
+        Self {
+            ahead: Ahead::ending_at(segment.bytes()),
+            segment,
+            segment_bytes: config.segment_bytes,
+            index_interval: config.index_interval_bytes,
+            first_timestamp: None,
+            opened_at: now,
+        }
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -94,11 +106,25 @@ impl ActiveSegment {
         Ok(())
     }
 
-    fn write(&self, position: u64, bytes: &[u8]) -> Result<(), AppendFailure> {
-        let file = self.segment.file().map_err(|source| AppendFailure { source, undone: true })?;
+    fn write(&mut self, position: u64, bytes: &[u8]) -> Result<(), AppendFailure> {
+        let Self { segment, ahead, .. } = self;
+        let file = segment.file().map_err(|source| AppendFailure { source, undone: true })?;
+        ahead.make_room(file.as_ref(), position + bytes.len() as u64, self.segment_bytes.into());
         file.write_all_at(position, bytes).map_err(|source| {
-            let undone = file.truncate(position).and_then(|()| file.sync()).is_ok();
+            let undone = ahead.cut(file.as_ref(), position).and_then(|()| file.sync()).is_ok();
             AppendFailure { source, undone }
         })
+    }
+
+    /// Gives back the space behind its last batch, before it is closed; says whether there was any. The next sync makes
+    /// this durable.
+    pub(crate) fn cut_space_ahead(&mut self) -> Result<bool> {
+        let bytes = self.segment.bytes();
+        let reaches = self.ahead.reaches_behind(bytes);
+        if reaches {
+            let path = self.segment.log_path();
+            self.segment.file().and_then(|file| self.ahead.cut(file.as_ref(), bytes)).or_io("cut", path)?;
+        }
+        Ok(reaches)
     }
 }

@@ -9,6 +9,7 @@
 //! the log. An index is a shortcut, never a source of truth.
 
 mod aborted_index;
+mod ahead;
 mod append;
 mod durable;
 mod entries;

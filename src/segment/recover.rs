@@ -13,6 +13,8 @@ pub enum Found {
     Incomplete,
     /// Something that is not a batch, or whose checksum does not hold.
     Bad,
+    /// Zeros: space that was set aside, and nothing was written there, or what was written is lost.
+    Unwritten,
     /// A batch that is whole but does not continue what lies before it: offsets or leader epoch do not follow.
     OutOfOrder,
 }
@@ -44,6 +46,8 @@ pub enum Decision {
     NextSegment,
     /// Cut the file here; this is the end of the log.
     Cut,
+    /// Cut the file here and go on with the next segment, if that goes on at the very next offset.
+    CutAndGoOn,
     /// Cut the file here and remove all later segments; this is the end of the log.
     CutAndRemoveRest,
     /// Leave everything as it is and go on behind the damage; readers of it get an error.
@@ -55,7 +59,7 @@ pub enum Decision {
 impl Decision {
     /// Whether bytes are given up.
     pub fn cuts(self) -> bool {
-        matches!(self, Decision::Cut | Decision::CutAndRemoveRest)
+        matches!(self, Decision::Cut | Decision::CutAndGoOn | Decision::CutAndRemoveRest)
     }
 }
 
@@ -75,6 +79,7 @@ pub struct Row {
 
 const ANY_PLACE: &[Place] = &[Place::Last, Place::Followed];
 const TORN: &[Found] = &[Found::Incomplete, Found::Bad, Found::OutOfOrder];
+const GONE: &[Found] = &[Found::Incomplete, Found::Bad, Found::OutOfOrder, Found::Unwritten];
 
 /// The table.
 pub const TABLE: &[Row] = &[
@@ -114,6 +119,23 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         letter: 'E',
+        story: "space that was set aside ahead of the end, as every log that is not closed in order leaves it",
+        found: &[Found::Unwritten],
+        zone: Zone::Tail,
+        place: &[Place::Last],
+        decision: Decision::Cut,
+    },
+    Row {
+        letter: 'F',
+        story: "a segment was closed and its space ahead given back, but a power cut undid that. If batches of it are \
+                lost too, the next segment does not go on where it ends now, and is not taken",
+        found: &[Found::Unwritten],
+        zone: Zone::Tail,
+        place: &[Place::Followed],
+        decision: Decision::CutAndGoOn,
+    },
+    Row {
+        letter: 'G',
         story: "a file ends before the durable end: it was truncated by somebody else. The only copy is never healed by \
                 deleting the rest of it",
         found: &[Found::End],
@@ -122,10 +144,10 @@ pub const TABLE: &[Row] = &[
         decision: Decision::ReadOnly,
     },
     Row {
-        letter: 'F',
+        letter: 'H',
         story: "bytes that were once synced have changed: the disk or somebody else did it. The damage is one batch; \
                 the rest is served",
-        found: TORN,
+        found: GONE,
         zone: Zone::Durable,
         place: ANY_PLACE,
         decision: Decision::StepOver,
@@ -145,7 +167,7 @@ mod tests {
     #[test]
     fn every_combination_matches_exactly_one_row_and_every_row_is_met() {
         let mut met = std::collections::BTreeSet::new();
-        for found in [Found::End, Found::Incomplete, Found::Bad, Found::OutOfOrder] {
+        for found in [Found::End, Found::Incomplete, Found::Bad, Found::Unwritten, Found::OutOfOrder] {
             for zone in [Zone::Durable, Zone::Tail] {
                 for place in [Place::Last, Place::Followed] {
                     let rows: Vec<_> = TABLE

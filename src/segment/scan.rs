@@ -78,6 +78,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether there is nothing here but zeros, where a header would be.
+    pub(crate) fn is_unwritten(&mut self) -> io::Result<bool> {
+        let len = (HEADER_LEN as u64).min(self.end.saturating_sub(self.position)) as usize;
+        self.fill(len)?;
+        Ok(len > 0 && self.ahead()[..len].iter().all(|byte| *byte == 0))
+    }
+
     /// Whether the batch here cannot be where it says, which its checksum does not cover: it leaves a gap behind
     /// `next_offset`, and the batch that follows it begins in there.
     pub(crate) fn is_contradicted(&mut self, next_offset: u64) -> io::Result<bool> {

@@ -8,6 +8,8 @@ use brooklet::Error;
 /// What one changed byte of a file may cost.
 fn cost(sample: &Sample, path: &str, position: usize) -> Allowed {
     match sample.batch_at(path, position) {
+        // In the space that was set aside nothing is lost, and it is cut whatever is in it.
+        None if path.ends_with(".log") => Allowed { cut_from: Some(u64::MAX), ..Allowed::default() },
         None => Allowed::default(),
         Some(place) if place.offsets.end > sample.durable_end => {
             Allowed { cut_from: Some(place.offsets.start), ..Allowed::default() }

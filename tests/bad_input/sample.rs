@@ -169,7 +169,8 @@ pub(crate) fn places(files: &Files) -> Vec<Place> {
             break;
         }
         let mut at = 0;
-        while at < bytes.len() {
+        // What a crash leaves of the space that was set aside are zeros.
+        while bytes[at..].iter().any(|byte| *byte != 0) {
             let header = BatchHeader::read(&bytes[at..]).expect("the sample is whole");
             let end = at + header.size as usize;
             let offsets = header.base_offset..header.next_offset();

@@ -61,7 +61,7 @@ fn verification_finds_every_damaged_batch_and_changes_nothing() {
     world.fill_partition(0, 6);
     world.fill_partition(1, 2);
     let path = world.disk.first_segment("orders-0");
-    let batch = world.disk.len(&path) / 6;
+    let batch = world.partition(0).size_bytes() / 6;
     for damaged in [1, 4] {
         world.disk.flip(&path, damaged * batch + 65);
     }

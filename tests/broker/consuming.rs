@@ -301,7 +301,7 @@ fn damage_is_told_after_what_is_before_it_until_somebody_seeks_past_it() {
     world.fill(5);
     world.partition(0).flush().unwrap();
     let path = world.disk.first_segment("orders-0");
-    let batch = world.disk.len(&path) / 5;
+    let batch = world.partition(0).size_bytes() / 5;
     world.disk.flip(&path, 2 * batch + batch - 1);
 
     let mut consumer = starting(&world, Start::Earliest);

@@ -68,10 +68,6 @@ impl Disk {
         file.write_at(at, &[!byte]).expect("memory");
     }
 
-    pub(crate) fn len(&self, path: &Path) -> u64 {
-        self.files.metadata(path).expect("the file").len
-    }
-
     fn wrap(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
         let is_log = path.extension().is_some_and(|extension| extension == "log");
         Arc::new(Opened { inner, faults: self.faults.clone(), is_log })

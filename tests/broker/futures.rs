@@ -199,7 +199,7 @@ fn a_stream_tells_of_damage_after_what_is_before_it() {
     let world = World::new();
     world.fill(3);
     let path = world.disk.first_segment("orders-0");
-    world.disk.flip(&path, world.disk.len(&path) - 1);
+    world.disk.flip(&path, world.partition(0).size_bytes() - 1);
     let mut consumer = world.consumer();
     let mut stream = consumer.stream();
     for expected in numbers(0..2) {

@@ -90,6 +90,34 @@ pub(crate) fn allocating_lengthens_with_zeros_and_never_shortens(fs: &dyn Fs, di
     assert_eq!(&file.read_exact_at(0, 4).unwrap()[..], b"0123");
 }
 
+pub(crate) fn bytes_that_were_read_do_not_change_any_more(fs: &dyn Fs, dir: &Path) {
+    let changes: [fn(&dyn File); 4] = [
+        |file| file.write_all_at(100, &[9; 200]).unwrap(),
+        |file| file.truncate(150).unwrap(),
+        |file| file.allocate(400_000).unwrap(),
+        |file| file.write_all_at(130_000, b"more").unwrap(),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        for ahead in [0, 200_000] {
+            let path = dir.join(format!("file-{index}-{ahead}"));
+            let file = fs.create(&path).unwrap();
+            file.allocate(ahead).unwrap();
+            file.write_all_at(0, &pattern(130_000)).unwrap();
+            let held: Vec<_> =
+                [0, 65_536, 125_000].map(|at| (at, file.read_at(at as u64, 5_000).unwrap())).into();
+            change(&*file);
+            let expected = if index == 0 { vec![9; 3] } else { pattern(103).split_off(100) };
+            assert_eq!(file.read_exact_at(100, 3).unwrap(), expected, "read after change {index}");
+            fs.remove(&path).unwrap();
+            drop(file);
+            for (at, bytes) in held {
+                let expected = &pattern(130_000)[at..at + bytes.len()];
+                assert!(!bytes.is_empty() && bytes[..] == *expected, "held from {at} over change {index}");
+            }
+        }
+    }
+}
+
 pub(crate) fn truncating_forgets_and_lengthening_gives_zeros(fs: &dyn Fs, dir: &Path) {
     let file = file_with(fs, &dir.join("file"), &pattern(150_000));
     file.truncate(70_001).unwrap();
@@ -134,17 +162,4 @@ pub(crate) fn an_absurd_length_is_not_set_aside(fs: &dyn Fs, dir: &Path) {
     assert!(file.read_up_to(0, usize::MAX).unwrap() == expected);
     assert!(file.read_up_to(99_990, isize::MAX as usize).unwrap() == expected[99_990..]);
     fails(file.read_exact_at(1, usize::MAX), ErrorKind::UnexpectedEof);
-}
-
-pub(crate) fn bytes_that_were_read_do_not_change_any_more(fs: &dyn Fs, dir: &Path) {
-    let expected = pattern(130_000);
-    let file = file_with(fs, &dir.join("file"), &expected);
-    let held: Vec<_> = [0, 65_536, 125_000].map(|at| (at, file.read_at(at as u64, 5_000).unwrap())).into();
-    file.write_all_at(0, &[0xEE; 130_000]).unwrap();
-    file.truncate(0).unwrap();
-    fs.remove(&dir.join("file")).unwrap();
-    drop(file);
-    for (at, bytes) in held {
-        assert!(!bytes.is_empty() && bytes[..] == expected[at..at + bytes.len()], "held from {at}");
-    }
 }

@@ -1,0 +1,198 @@
+//! A file that is written through memory: the only file with `unsafe`.
+//!
+//! ```text
+//!  0                 written        allocated                           RESERVED
+//!  | never changes      | zeros        | behind the end of the file        |      one map, address space only
+//!    shared with          copied into,   not touched: that would be
+//!    readers, no copy     once           a SIGBUS
+//! ```
+//!
+//! - Only space that the file system has set aside is written to, so that a full disk is an error of [`File::allocate`]
+//!   and not a signal. What lies behind goes to the file with a call.
+//! - What was written is handed out without a copy, and so must never change again. Whoever writes or cuts below `written`
+//!   makes the map part with the file from there on: readers keep a copy of their own in the same place, and the file
+//!   goes on without a map.
+//! - That holds for whoever changes the file through this handle. A file that another process cuts under the map ends
+//!   this one with a SIGBUS, as for every program that maps files; the log's directory has a lock against that.
+
+#![expect(unsafe_code, reason = "writing to a map, and lending it, is what this file is for")]
+
+use bytes::Bytes;
+use memmap2::{MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// Address space for each map, and no memory: no segment is longer. Where there is not as much, there are no maps.
+const RESERVED: u64 = 1 << 31;
+/// At least the size of a page anywhere, and a multiple of it.
+const PAGE: usize = 64 * 1024;
+/// So many bytes of pages are made at once: that costs half of what a fault for each of them does.
+const PAGES_AHEAD: u64 = 256 << 10;
+/// A file that is synced more often than once in so many bytes does without: there a sync would write large pages for
+/// the sake of a few bytes in them.
+const SYNCED_SELDOM: u64 = 1 << 20;
+static ZEROS: [u8; PAGES_AHEAD as usize] = [0; PAGES_AHEAD as usize];
+
+/// The map of one file, and how far it may be used.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    map: Arc<Map>,
+    /// Below this nothing changes any more.
+    written: u64,
+    /// Below this the file has its blocks.
+    allocated: u64,
+    /// Below this it has pages in memory, or does not need them any more.
+    paged: u64,
+    /// What was written by the last sync.
+    synced: u64,
+}
+
+impl Mapped {
+    /// Maps a file of `len` bytes, of which the first `allocated` have their space by now. None where the system has no
+    /// room for a map: then it goes without.
+    pub(super) fn of(file: &File, len: u64, allocated: u64) -> Option<Self> {
+        let reserved = usize::try_from(RESERVED).ok()?;
+        let raw = MmapOptions::new().len(reserved).map_raw(file).ok()?;
+        let map = Arc::new(Map { raw });
+        let mut mapped = Self { map, written: len, allocated: 0, paged: len, synced: len };
+        mapped.set_allocated(allocated);
+        Some(mapped)
+    }
+
+    /// The file has space for so many bytes now.
+    pub(super) fn set_allocated(&mut self, allocated: u64) {
+        self.allocated = self.allocated.max(allocated.min(RESERVED));
+    }
+
+    /// The file ends here now, and nothing that was written is cut.
+    pub(super) fn set_end(&mut self, end: u64) {
+        assert!(!self.is_written_at(end), "what was written never changes");
+        self.allocated = self.allocated.min(end);
+    }
+
+    /// All that was written is about to be synced.
+    pub(super) fn note_sync(&mut self) {
+        self.synced = self.written;
+    }
+
+    /// Zeros to be written to the file, and where, so that there are pages for a write up to `end`. Nothing is there yet.
+    pub(super) fn pages_for(&mut self, end: u64) -> Option<(u64, &'static [u8])> {
+        if end <= self.paged || end.saturating_sub(self.synced) < SYNCED_SELDOM {
+            return None;
+        }
+        let from = self.paged.max(self.written);
+        let to = end.next_multiple_of(PAGES_AHEAD).min(self.allocated).min(from + PAGES_AHEAD);
+        self.paged = to.max(self.paged);
+        let len = usize::try_from(to.checked_sub(from)?).ok()?;
+        Some((from, &ZEROS[..len]))
+    }
+
+    /// Whether a write at `offset`, or a cut, would change what may be in a reader's hands.
+    pub(super) fn is_written_at(&self, offset: u64) -> bool {
+        offset < self.written
+    }
+
+    /// Writes as much of `bytes` at `offset` as there is space for, behind all that was written, and says how much.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> usize {
+        assert!(!self.is_written_at(offset), "what was written never changes");
+        let room = usize::try_from(self.allocated.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = bytes.len().min(room);
+        if len > 0 {
+            let target = self.map.at(offset);
+            // SAFETY: `offset + len <= allocated <= RESERVED`, so it lies within the map, and within the file. Nobody
+            // reads or writes there: slices end at `written`, and `&mut self` keeps other writers out.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, len) };
+            self.note_written(offset, len);
+        }
+        len
+    }
+
+    /// So many bytes are in the file from `offset` on, however they came there.
+    pub(super) fn note_written(&mut self, offset: u64, len: usize) {
+        self.written = self.written.max(offset.saturating_add(len as u64));
+    }
+
+    /// What was written from `offset` on, at most `len` bytes, without a copy; none where nothing was.
+    pub(super) fn read(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let end = self.written.min(self.allocated);
+        let len = len.min(usize::try_from(end.checked_sub(offset)?).unwrap_or(usize::MAX));
+        (len > 0).then(|| Bytes::from_owner(Slice { map: self.map.clone(), offset, len }))
+    }
+
+    /// Parts with the file from `offset` on, before that is changed: those who have slices keep what they were given.
+    pub(super) fn part_from(self, offset: u64) -> io::Result<()> {
+        let written = self.written.min(self.allocated);
+        // Nobody can get another slice any more: this is the only way to them, and it is ours.
+        let is_shared = Arc::strong_count(&self.map) > 1;
+        if is_shared && offset < written { self.map.keep_copy(offset, written) } else { Ok(()) }
+    }
+}
+
+#[derive(Debug)]
+struct Map {
+    raw: MmapRaw,
+}
+
+impl Map {
+    fn at(&self, offset: u64) -> *mut u8 {
+        assert!(offset < RESERVED, "it lies within the map");
+        // SAFETY: the map is RESERVED bytes long, and `offset` is below that.
+        unsafe { self.raw.as_mut_ptr().add(offset as usize) }
+    }
+
+    /// Puts a copy of what is between these two in its place, which the file knows nothing of.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn keep_copy(&self, from: u64, to: u64) -> io::Result<()> {
+        use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap_fixed};
+        let start = from as usize / PAGE * PAGE;
+        let len = (to as usize).next_multiple_of(PAGE) - start;
+        // SAFETY: new memory, wherever the system likes.
+        let copy = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )?
+        };
+        // SAFETY: the source is `start..to` of the map, below `written` and so within the file; the target is new and at
+        // least as long. Nobody writes to either.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                self.at(start as u64).cast_const(),
+                copy.cast(),
+                to as usize - start,
+            );
+        }
+        // SAFETY: `copy` is ours, and moves as a whole to whole pages of the map: both begin at a multiple of PAGE and are
+        // `len` long, and RESERVED is a multiple of PAGE, so it stays within the map. Readers find the same bytes there
+        // before and after.
+        unsafe {
+            mremap_fixed(copy, len, len, MremapFlags::MAYMOVE, self.at(start as u64).cast())?;
+        }
+        Ok(())
+    }
+
+    /// Files are mapped on Linux only, so nobody comes here.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn keep_copy(&self, _from: u64, _to: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A part of a map that never changes.
+struct Slice {
+    map: Arc<Map>,
+    offset: u64,
+    len: usize,
+}
+
+impl AsRef<[u8]> for Slice {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: made by `Mapped::read` alone, so it lies below `written`: within the map, initialised by the file, and
+        // written to by nobody any more (`Mapped::write` asserts it, `keep_copy` puts the same bytes in their place). The
+        // map lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.map.at(self.offset), self.len) }
+    }
+}
