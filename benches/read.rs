@@ -6,16 +6,17 @@
 //! | the same without looking at the records: verified batches | the same |
 //! | headers only, nothing verified | (nothing of the kind there) |
 //! | `Log::read` alone | plain reads of the same file, as many bytes at a time |
+//! | `Consumer::poll` and `Partition::read`, in memory, every record looked at | (each with the other) |
 //!
 //! Both logs lie on disk in one segment, 64 MiB of records of 100 bytes in batches of 100, and in the page cache. Both
 //! have their default settings.
 
 mod turns;
 
-use brooklet::LogConfig;
 use brooklet::io::{Fs, OsFs};
 use brooklet::log::{Chunk, Cursor, Log, LogDir, ReadLimit};
 use brooklet::record::{Batch, BatchHeader};
+use brooklet::{Acks, Broker, Isolation, LogConfig, NewRecord, Partition, Records, Start, TopicConfig};
 use commitlog::message::{MessageBuf, MessageSet};
 use commitlog::{CommitLog, LogOptions};
 use criterion::{Criterion, Throughput};
@@ -51,6 +52,7 @@ fn main() {
     group.bench_function("headers", |bencher| bencher.iter(|| all_of(logs.ours(bytes, sum_headers))));
     group.finish();
     in_memory(&mut criterion);
+    polled(&mut criterion);
     criterion.final_summary();
     println!();
     logs.compare_all();
@@ -67,6 +69,57 @@ fn in_memory(criterion: &mut Criterion) {
     });
     group.bench_function("iterate", |bencher| bencher.iter(|| sum_batch(black_box(&batch))));
     group.finish();
+}
+
+/// What a consumer adds to reading a log: in memory, where the bytes cost least.
+fn polled(criterion: &mut Criterion) {
+    const BATCHES: u64 = 1_000;
+    const POLLED: u64 = BATCHES * BATCH_RECORDS;
+    let broker = Broker::in_memory().expect("a new one");
+    let topic = broker.create_topic("bench", TopicConfig::new()).expect("there is none yet");
+    let partition = topic.partition(0).expect("it has one");
+    let value = value();
+    for _ in 0..BATCHES {
+        let records = (0..BATCH_RECORDS).map(|_| NewRecord::new().value(value));
+        partition.append(records, Acks::Written).expect("there is room");
+    }
+    let settings = broker.consumer().assign([("bench", 0)]).start(Start::Earliest);
+    let mut consumer = settings.build().expect("the topic is there");
+    let mut group = criterion.benchmark_group("from a broker in memory");
+    group.throughput(Throughput::Elements(POLLED));
+    group.bench_function("Consumer::poll, 500 at a time", |bencher| {
+        bencher.iter(|| {
+            consumer.seek("bench", 0, 0).expect("it is assigned");
+            let mut records = 0;
+            while records < POLLED {
+                records += sum_polled(&consumer.poll(Duration::ZERO).expect("it is in the log"));
+            }
+        });
+    });
+    group.bench_function("Partition::read, 1 MiB at a time", |bencher| {
+        bencher.iter(|| {
+            let mut records = 0;
+            while records < POLLED {
+                records += sum_polled(&read_at(&partition, records));
+            }
+        });
+    });
+    group.finish();
+}
+
+fn read_at(partition: &Partition, offset: u64) -> Records {
+    partition.read(offset, ReadLimit::bytes(1 << 20), Isolation::ReadUncommitted).expect("it is in the log")
+}
+
+/// As [`sum_records`].
+fn sum_polled(records: &Records) -> u64 {
+    let mut sum = 0;
+    for record in records {
+        let value = record.value().unwrap_or_default();
+        sum += value.len() as u64 + u64::from(value[VALUE_BYTES / 2]);
+    }
+    black_box(sum);
+    records.len() as u64
 }
 
 /// The same records in both logs.

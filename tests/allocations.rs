@@ -1,15 +1,17 @@
-//! What allocates and what does not: a record costs no allocation on its way in or out, and a batch none of its own.
+//! What allocates and what does not: a record costs no allocation on its way in or out, and a batch none of its own, but
+//! for two where records wait for each other and somebody may wait for them.
 //!
 //! Counted per thread, so that the tests may run side by side. What is left and allowed: the memory of a file in memory
 //! (a block of 64 KiB at a time), indexes that double, and the one buffer that a chunk is read into.
 
 use brooklet::log::{Cursor, Log, LogDir, ReadLimit};
 use brooklet::record::{BatchBuilder, Compression, Header, RecordParts};
-use brooklet::{LogConfig, Result, Timestamp, TopicPartition};
+use brooklet::{Acks, Broker, LogConfig, NewRecord, Result, Timestamp, TopicConfig, TopicPartition};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 struct Counting;
 
@@ -188,4 +190,65 @@ fn iterating_allocates_nothing() {
         }
     });
     assert_eq!((made, bytes), (0, 500 * 13));
+}
+
+/// A topic on a real file system, where a file takes no memory.
+fn on_disk() -> (tempfile::TempDir, Broker) {
+    let scratch = tempfile::tempdir().expect("there is room");
+    let broker = Broker::open(scratch.path()).expect("it is empty");
+    broker.create_topic("orders", TopicConfig::new().partitions(3)).expect("it is new");
+    (scratch, broker)
+}
+
+/// Records with all there is to one, so many, each handed to whoever sends it. Says how often that allocated; what it
+/// costs to clone a record, the list of its headers, is not counted.
+fn sending(count: u64, send: impl FnOnce(&mut dyn Iterator<Item = NewRecord<'_>>)) -> u64 {
+    let record = NewRecord::to("orders").key("alice").value(b"created").header("trace", "1").null_header("x");
+    allocations(|| send(&mut (0..count).map(|_| record.clone()))) - count
+}
+
+#[test]
+fn a_record_that_is_sent_alone_allocates_nothing() {
+    let (_scratch, broker) = on_disk();
+    let producer = broker.producer().acks(Acks::Written).build().unwrap();
+    let send = || sending(2_000, |records| records.for_each(|record| drop(producer.send(record).unwrap())));
+    send();
+    let made = send();
+    println!("{made} allocations for 2000 records");
+    assert!(made <= 4, "{made} allocations for 2000 records, the growth of the indexes included");
+}
+
+#[test]
+fn a_record_that_lingers_allocates_nothing_but_its_share_of_a_batch() {
+    let (_scratch, broker) = on_disk();
+    let settings = broker.producer().acks(Acks::Written).linger(Duration::from_secs(60));
+    let producer = settings.batch_bytes(4_000).build().unwrap();
+    let send = || sending(10_000, |records| records.for_each(|record| drop(producer.send(record).unwrap())));
+    send();
+    let made = send();
+    println!("{made} allocations for 10000 records, about 120 a batch");
+    assert!(
+        made <= 2 * 90,
+        "{made} allocations for 10000 records, about 120 a batch, and two for each batch"
+    );
+    producer.close().unwrap();
+}
+
+#[test]
+fn many_records_at_once_allocate_a_few_times_in_all() {
+    let (_scratch, broker) = on_disk();
+    let producer = broker.producer().acks(Acks::Written).batch_bytes(1 << 20).build().unwrap();
+    let partition = broker.topic("orders").unwrap().partition(0).unwrap();
+    let sent = || sending(1_000, |records| drop(producer.send_batch(records).unwrap()));
+    let appended = || {
+        sending(1_000, |records| {
+            partition.append(records, Acks::Written).unwrap();
+        })
+    };
+    for (what, act, most) in [("sent", &sent as &dyn Fn() -> u64, 8), ("appended", &appended, 1)] {
+        act();
+        let made = act();
+        println!("{made} allocations for 1000 records that are {what} at once");
+        assert!(made <= most, "{made} allocations for 1000 records that are {what} at once");
+    }
 }

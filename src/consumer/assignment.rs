@@ -83,6 +83,10 @@ impl Assigned {
         self.partition.check_exists()?;
         let position = self.position(clock)?;
         let until = self.partition.visible_end(self.isolation);
+        // It has read all that there is: the log need not be asked. Most looks of somebody who waits end here.
+        if position == until && position >= self.partition.watermarks().start {
+            return Ok(0);
+        }
         let fetched = match self.reader.fetch(records, records_max, bytes_max, until) {
             Err(Error::OffsetOutOfRange { .. }) => {
                 let offset = self.look_up(Goal::Start(start), Some(position), clock)?;

@@ -17,6 +17,7 @@ pub(super) struct ConsumerConfig {
     pub(super) fetch_max_wait: Duration,
     pub(super) fetch_max_bytes: usize,
     pub(super) max_partition_fetch_bytes: usize,
+    pub(super) spin: Duration,
 }
 
 impl Default for ConsumerConfig {
@@ -29,6 +30,7 @@ impl Default for ConsumerConfig {
             fetch_max_wait: Duration::from_millis(500),
             fetch_max_bytes: 50 << 20,
             max_partition_fetch_bytes: 1 << 20,
+            spin: Duration::ZERO,
         }
     }
 }
@@ -101,6 +103,29 @@ impl ConsumerBuilder {
     /// The same for one partition. Default 1 MiB.
     pub fn max_partition_fetch_bytes(mut self, bytes: usize) -> Self {
         self.config.max_partition_fetch_bytes = bytes;
+        self
+    }
+
+    /// How long a poll that finds nothing looks again and again before its thread goes to sleep. To be woken takes some
+    /// ten microseconds; a consumer that spins has a record in less than one, and keeps a processor busy meanwhile. For
+    /// a consumer that has one to itself, and waits for a record to come within that time. Default zero: it sleeps.
+    ///
+    /// It is for [`Consumer::poll`] alone: a task that awaits a record never spins. With a clock that does not run by
+    /// itself nobody spins either.
+    ///
+    /// ```
+    /// # use brooklet::{Acks, Broker, NewRecord, Start, TopicConfig};
+    /// # use std::time::Duration;
+    /// # let broker = Broker::in_memory()?;
+    /// # broker.ensure_topic("ticks", TopicConfig::new())?;
+    /// let ticks = broker.consumer().assign([("ticks", 0)]).start(Start::Earliest);
+    /// let mut consumer = ticks.spin(Duration::from_micros(200)).build()?;
+    /// # broker.producer().build()?.send(NewRecord::to("ticks").value("1"))?.wait()?;
+    /// assert_eq!(consumer.poll(Duration::from_secs(1))?.len(), 1);
+    /// # Ok::<(), brooklet::Error>(())
+    /// ```
+    pub fn spin(mut self, time: Duration) -> Self {
+        self.config.spin = time;
         self
     }
 

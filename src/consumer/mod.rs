@@ -3,6 +3,7 @@
 //! - `assignment`: the partitions, and where the consumer stands in each.
 //! - `wait`: a poll: fair turns between the partitions, and waiting for what is not there yet, in threads and in tasks.
 //! - `stream`: the same, record by record.
+//! - `wakeup_handle`: what other threads wake it with.
 //! - `builder`: the settings.
 //!
 //! A consumer does nothing in the background: what it reads it reads when it is polled.
@@ -11,21 +12,23 @@ mod assignment;
 mod builder;
 mod stream;
 mod wait;
+mod wakeup_handle;
 
 pub use builder::ConsumerBuilder;
 pub use stream::RecordStream;
 pub use wait::PollFuture;
+pub use wakeup_handle::WakeupHandle;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::partition::{Records, Signal};
+use crate::partition::Records;
 use crate::types::{Timestamp, TopicPartition};
 use assignment::{Assigned, Goal};
 use builder::ConsumerConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use wakeup_handle::Shared;
 
 /// Where to begin in a partition, and where to go on if one's position is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -68,27 +71,6 @@ pub struct Consumer {
     /// Whose turn is first in the next poll.
     turn: usize,
     shared: Arc<Shared>,
-}
-
-/// What others may reach.
-#[derive(Debug, Default)]
-struct Shared {
-    signal: Arc<Signal>,
-    is_woken: AtomicBool,
-}
-
-/// Wakes a consumer that waits in a poll, from another thread.
-#[derive(Debug, Clone)]
-pub struct WakeupHandle {
-    shared: Arc<Shared>,
-}
-
-impl WakeupHandle {
-    /// Has the poll that is under way, or else the next one, return [`Error::WokenUp`].
-    pub fn wakeup(&self) {
-        self.shared.is_woken.store(true, Ordering::SeqCst);
-        self.shared.signal.notify();
-    }
 }
 
 impl Consumer {
@@ -226,7 +208,7 @@ impl Consumer {
 
     /// What another thread wakes this consumer with.
     pub fn wakeup_handle(&self) -> WakeupHandle {
-        WakeupHandle { shared: self.shared.clone() }
+        WakeupHandle::new(self.shared.clone())
     }
 
     /// Closes it. Nothing is lost by dropping it instead: a consumer without a group holds nothing that has to be given

@@ -1,13 +1,20 @@
 //! A poll: fair turns between the partitions, and waiting for what is not there yet.
 
-use super::{Consumer, Shared};
+use super::Consumer;
+use crate::clock::Clock;
 use crate::engine::Alarm;
 use crate::error::{Error, Result};
-use crate::partition::{Records, Waiting};
+use crate::partition::{Records, Waiting, sync};
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+/// A consumer that spins gives way to other threads this rarely: one that has a processor of its own loses nothing by
+/// it, and one that has not would keep the producer from the very thing it looks for.
+const LOOKS_BETWEEN_YIELDS: u32 = 64;
+
+/// Each look takes from the producer what it is about to write to; a little less often is sooner.
+const PAUSES_BETWEEN_LOOKS: u32 = 3;
 
 /// What a poll has gathered so far.
 struct Gathering {
@@ -29,26 +36,54 @@ impl Gathering {
 
 impl Consumer {
     pub(super) fn poll_blocking(&mut self, timeout: Duration) -> Result<Records> {
-        let clock = self.engine.clock().clone();
-        let deadline = match timeout {
-            Duration::ZERO => Duration::ZERO,
-            _ => clock.monotonic().saturating_add(timeout),
-        };
-        let signal = self.shared.signal.clone();
         let mut gathering = Gathering::new();
+        // Most polls find something, and ask neither for the time nor for anybody's signal.
+        if let Some(done) = self.gather(&mut gathering) {
+            return done;
+        }
+        if timeout.is_zero() {
+            return Ok(gathering.take());
+        }
+        let clock = self.engine.clock().clone();
+        let begun = clock.monotonic();
+        let deadline = begun.saturating_add(timeout);
+        if !self.config.spin.is_zero()
+            && clock.runs_by_itself()
+            && let Some(done) =
+                self.spin(&mut gathering, deadline.min(begun.saturating_add(self.config.spin)))
+        {
+            return done;
+        }
+        self.wait(&mut gathering, clock.as_ref(), deadline)
+    }
+
+    /// Looks again and again until a moment, as long as there is nothing at all.
+    fn spin(&mut self, gathering: &mut Gathering, until: Duration) -> Option<Result<Records>> {
+        let mut looks = 0_u32;
+        while gathering.until.is_none() && self.engine.clock().monotonic() < until {
+            looks += 1;
+            if looks.is_multiple_of(LOOKS_BETWEEN_YIELDS) {
+                sync::give_way();
+            } else {
+                (0..PAUSES_BETWEEN_LOOKS).for_each(|_| std::hint::spin_loop());
+            }
+            if let Some(done) = self.gather(gathering) {
+                return Some(done);
+            }
+        }
+        None
+    }
+
+    /// Waits for enough, or until the deadline.
+    fn wait(&mut self, gathering: &mut Gathering, clock: &dyn Clock, deadline: Duration) -> Result<Records> {
+        let signal = self.shared.signal.clone();
         loop {
-            if let Some(done) = self.gather(&mut gathering) {
-                return done;
-            }
-            if timeout.is_zero() {
-                return Ok(gathering.take());
-            }
             let had_some = gathering.until.is_some();
             let wake_at = gathering.until.unwrap_or(deadline).min(deadline);
             // Where nobody else does what falls due meanwhile, it is done here: a record may linger until just then.
             let next_due = if clock.runs_by_itself() { None } else { self.engine.next_due() };
             let step_at = next_due.map_or(wake_at, |due| due.min(wake_at));
-            let step = signal.wait(clock.as_ref(), step_at, || match self.gather(&mut gathering) {
+            let step = signal.wait(clock, step_at, || match self.gather(gathering) {
                 Some(done) => Some(Some(done)),
                 // Now there is something, it is not waited for as long.
                 None => (!had_some && gathering.until.is_some()).then_some(None),
@@ -58,6 +93,9 @@ impl Consumer {
                 Some(None) => {}
                 None if step_at < wake_at => drop(self.engine.maintain()?),
                 None => return Ok(gathering.take()),
+            }
+            if let Some(done) = self.gather(gathering) {
+                return done;
             }
         }
     }
@@ -88,39 +126,32 @@ impl Consumer {
 
     /// Each partition in turn, beginning behind the one that was served last.
     fn take_turns(&mut self, gathering: &mut Gathering) -> Result<()> {
-        let clock = self.engine.clock().clone();
-        let count = self.assigned.len();
-        let first = self.turn;
-        for index in (0..count).map(|step| (first + step) % count) {
-            let room = self.config.max_poll_records - gathering.records.len();
-            let bytes_left = self.config.fetch_max_bytes.saturating_sub(gathering.bytes);
+        let Self { engine, config, assigned: all, turn, .. } = self;
+        let clock = engine.clock().as_ref();
+        let (count, first) = (all.len(), *turn);
+        for index in (first..count).chain(0..first) {
+            let room = config.max_poll_records - gathering.records.len();
+            let bytes_left = config.fetch_max_bytes.saturating_sub(gathering.bytes);
             if room == 0 || bytes_left == 0 {
                 return Ok(());
             }
-            let assigned = &mut self.assigned[index];
+            let assigned = &mut all[index];
             if assigned.is_paused {
                 continue;
             }
-            let bytes_max = bytes_left.min(self.config.max_partition_fetch_bytes);
+            let bytes_max = bytes_left.min(config.max_partition_fetch_bytes);
             let had = gathering.records.len();
-            let fetched =
-                assigned.fetch(&mut gathering.records, room, bytes_max, self.config.start, clock.as_ref());
+            let fetched = assigned.fetch(&mut gathering.records, room, bytes_max, config.start, clock);
             if fetched.is_err() {
                 // It has had its turn: what is wrong with one keeps nobody from the others.
-                self.turn = (index + 1) % count;
+                *turn = (index + 1) % count;
             }
             gathering.bytes += fetched?;
             if gathering.records.len() > had {
-                self.turn = (index + 1) % count;
+                *turn = (index + 1) % count;
             }
         }
         Ok(())
-    }
-}
-
-impl Shared {
-    fn take_wakeup(&self) -> bool {
-        self.is_woken.load(Ordering::SeqCst) && self.is_woken.swap(false, Ordering::SeqCst)
     }
 }
 

@@ -7,9 +7,7 @@
 //! An entry is only ever made of a record that was checked whole, and goes with its part: so nothing about it can fail
 //! later. It has no pointers, so a poll of a million records is one allocation.
 
-use crate::record::{
-    BatchHeader, Headers, RecordView, TimestampType, millis_from_timestamp, timestamp_from_millis,
-};
+use crate::record::{self, BatchHeader, CheckedRecord, Headers, TimestampType, timestamp_from_millis};
 use crate::types::{Timestamp, TopicPartition};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -30,7 +28,7 @@ impl Part {
     /// A part that begins with this batch.
     pub(super) fn new(partition: &Arc<TopicPartition>, header: &BatchHeader, bytes: Bytes) -> Self {
         // Segments end at 4 GiB, and so do chunks; a batch is smaller by half.
-        assert!(u32::try_from(bytes.len()).is_ok_and(|len| len < Span::NULL.len), "a part of 4 GiB");
+        assert!(u32::try_from(bytes.len()).is_ok_and(|len| len < Span::NULL_LEN), "a part of 4 GiB");
         Self {
             partition: partition.clone(),
             bytes,
@@ -44,6 +42,7 @@ impl Part {
     pub(super) fn can_hold(&self, header: &BatchHeader, bytes: &Bytes) -> bool {
         let reach = header.last_offset().checked_sub(self.base_offset);
         self.lies_in(bytes)
+            && self.base_offset <= header.base_offset
             && self.timestamp_type == header.timestamp_type()
             && self.leader_epoch == header.leader_epoch
             && reach.is_some_and(|reach| u32::try_from(reach).is_ok())
@@ -56,6 +55,18 @@ impl Part {
             && self.base_offset == other.base_offset
             && self.timestamp_type == other.timestamp_type
             && self.leader_epoch == other.leader_epoch
+    }
+
+    /// Where in this part these bytes of it begin.
+    pub(super) fn place(&self, bytes: &[u8]) -> u32 {
+        let at = bytes.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr());
+        let at = at.filter(|at| at + bytes.len() <= self.bytes.len()).expect("they are bytes of this part");
+        at as u32
+    }
+
+    /// What to add to the offset deltas of a batch of this part.
+    pub(super) fn offset_delta(&self, header: &BatchHeader) -> u32 {
+        (header.base_offset - self.base_offset) as u32
     }
 
     fn lies_in(&self, bytes: &Bytes) -> bool {
@@ -71,16 +82,20 @@ struct Span {
 }
 
 impl Span {
-    const NULL: Span = Span { at: 0, len: u32::MAX };
+    const NULL_LEN: u32 = u32::MAX;
 
-    fn of(bytes: Option<&[u8]>, part: &[u8]) -> Span {
-        bytes.map_or(Span::NULL, |bytes| Span { at: place(bytes, part), len: bytes.len() as u32 })
+    /// A run of bytes of the records that begin at `payload_at` in the part.
+    #[inline(always)]
+    fn of(span: record::Span, payload_at: u32) -> Span {
+        // Any negative length is null, and here there is but one.
+        Span { at: payload_at + span.at as u32, len: span.len.max(-1) as u32 }
     }
 
     fn is_null(self) -> bool {
-        self.len == Span::NULL.len
+        self.len == Span::NULL_LEN
     }
 
+    #[inline]
     fn get(self, part: &[u8]) -> Option<&[u8]> {
         (!self.is_null()).then(|| &part[self.at as usize..][..self.len as usize])
     }
@@ -90,11 +105,12 @@ impl Span {
     }
 }
 
-/// Where in a part these bytes of it begin.
-fn place(bytes: &[u8], part: &[u8]) -> u32 {
-    let at = bytes.as_ptr().addr().checked_sub(part.as_ptr().addr());
-    let at = at.filter(|at| at + bytes.len() <= part.len()).expect("they are bytes of this part");
-    at as u32
+/// Where the records of a batch lie: in the part of this number, from `payload_at` on, and by so much behind its offset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) number: u32,
+    pub(super) payload_at: u32,
+    pub(super) offset_delta: u32,
 }
 
 /// One record.
@@ -113,37 +129,42 @@ pub(super) struct Entry {
 const _: () = assert!(size_of::<Entry>() == 40);
 
 impl Entry {
-    /// The entry of a record whose bytes lie in this part, which is the one of this number.
-    #[inline]
-    pub(super) fn new(record: &RecordView<'_>, part: &Part, number: u32) -> Self {
-        let headers = record.headers();
+    /// The entry of a record in this part.
+    #[inline(always)]
+    pub(super) fn new(record: CheckedRecord, Place { number, payload_at, offset_delta }: Place) -> Self {
+        let CheckedRecord { timestamp, fields, .. } = record;
         Self {
-            timestamp: millis_from_timestamp(record.timestamp()),
-            offset_delta: (record.offset() - part.base_offset) as u32,
+            timestamp,
+            offset_delta: offset_delta + record.offset_delta,
             part: number,
-            key: Span::of(record.key(), &part.bytes),
-            value: Span::of(record.value(), &part.bytes),
-            headers_at: place(headers.rest(), &part.bytes),
-            headers_count: headers.len() as u32,
+            key: Span::of(fields.key, payload_at),
+            value: Span::of(fields.value, payload_at),
+            headers_at: payload_at + fields.headers_at as u32,
+            headers_count: fields.headers_count,
         }
     }
 
+    #[inline]
     pub(super) fn offset(&self, part: &Part) -> u64 {
         part.base_offset + u64::from(self.offset_delta)
     }
 
+    #[inline]
     pub(super) fn timestamp(&self) -> Option<Timestamp> {
         timestamp_from_millis(self.timestamp)
     }
 
+    #[inline]
     pub(super) fn key<'a>(&self, part: &'a Part) -> Option<&'a [u8]> {
         self.key.get(&part.bytes)
     }
 
+    #[inline]
     pub(super) fn value<'a>(&self, part: &'a Part) -> Option<&'a [u8]> {
         self.value.get(&part.bytes)
     }
 
+    #[inline]
     pub(super) fn headers<'a>(&self, part: &'a Part) -> Headers<'a> {
         Headers::of_valid(&part.bytes[self.headers_at as usize..], self.headers_count)
     }
@@ -157,7 +178,7 @@ impl Entry {
     pub(super) fn copied(&self, part: &Part) -> (Part, Entry) {
         let mut headers = self.headers(part);
         headers.by_ref().for_each(drop);
-        let end = place(headers.rest(), &part.bytes);
+        let end = part.place(headers.rest());
         // Key, value and headers lie one behind the other, with nothing but their lengths in between.
         let spans = [self.key, self.value].into_iter().filter(|span| !span.is_null());
         let start = spans.map(|span| span.at).next().unwrap_or(self.headers_at);

@@ -1,6 +1,6 @@
 //! A partition as users hold it: append, read, find, and know where it stands.
 
-use super::admission::Admission;
+use super::admission::{Admission, SettingsCache};
 use super::producer_entry::ProducerStateEntry;
 use super::producer_state::ProducerState;
 use super::reader::read_records;
@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::config::{Acks, Isolation, TopicConfig, Visibility};
 use crate::error::{Error, Result};
 use crate::log::{Log, ReadLimit, Watermarks};
-use crate::record::{BatchBuilder, Compression, EncodedBatch, NewRecord};
-use crate::types::{Timestamp, TimestampType, TopicPartition};
+use crate::record::{BatchBuilder, EncodedBatch, NewRecord};
+use crate::types::{Timestamp, TopicPartition};
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -105,15 +105,17 @@ impl Partition {
         records: impl IntoIterator<Item = NewRecord<'a>>,
         acks: Acks,
     ) -> Result<AppendInfo> {
-        let mut batch = BatchBuilder::new(self.compression().unwrap_or(Compression::None));
-        let (admission, now) = (self.admission(), self.inner.clock.now());
-        for record in records {
-            let created = record.created_at().unwrap_or(now);
-            admission.check(&self.inner.id, record.key_bytes().is_some(), created, now)?;
-            record.with_parts(now, |parts| batch.push(parts))?;
-        }
-        let info = self.append_batch(&mut batch.build()?)?;
-        if acks.max(self.min_acks()) == Acks::Durable {
+        let (settings, now) = (self.inner.settings.load_full(), self.inner.clock.now());
+        let admission = Admission(&settings);
+        let info = BatchBuilder::with_spare(admission.compression().unwrap_or_default(), |batch| {
+            for record in records {
+                let content = record.content(now);
+                admission.check(&self.inner.id, &content, now)?;
+                batch.push_content(&content)?;
+            }
+            self.append_batch(admission, &mut batch.build()?)
+        })?;
+        if acks.max(admission.min_acks()) == Acks::Durable {
             self.flush_to(info.last_offset + 1)?;
         }
         Ok(info)
@@ -190,31 +192,24 @@ impl Partition {
         &self.inner.log
     }
 
-    pub(crate) fn admission(&self) -> Admission {
-        Admission::of(&self.inner.settings.load())
-    }
-
-    /// How its topic wants batches to be compressed; none if that is the producer's choice.
-    pub(crate) fn compression(&self) -> Option<Compression> {
-        self.inner.settings.load().compression
-    }
-
-    /// No batch may be larger than this.
-    pub(crate) fn batch_bytes_max(&self) -> usize {
-        let settings = self.inner.settings.load();
-        settings.max_message_bytes.min(settings.segment_bytes) as usize
-    }
-
     /// No record of its topic counts as sent before it is this sure.
     pub(crate) fn min_acks(&self) -> Acks {
         self.inner.settings.load().min_acks
     }
 
+    /// Its topic's settings, for whoever asks often.
+    pub(crate) fn settings_cache(&self) -> SettingsCache {
+        SettingsCache::new(self.inner.settings.clone())
+    }
+
     /// Appends a batch whose records were admitted, and tells readers.
-    pub(crate) fn append_batch(&self, batch: &mut EncodedBatch<'_>) -> Result<AppendInfo> {
-        let Inner { log, settings, producers, clock, watchers, .. } = &*self.inner;
-        let log_append_time =
-            (settings.load().timestamp_type == TimestampType::LogAppend).then(|| clock.now());
+    pub(crate) fn append_batch(
+        &self,
+        admission: Admission<'_>,
+        batch: &mut EncodedBatch<'_>,
+    ) -> Result<AppendInfo> {
+        let Inner { log, producers, clock, watchers, .. } = &*self.inner;
+        let log_append_time = admission.stamped().then(|| clock.now());
         if let Some(now) = log_append_time {
             batch.stamp_log_append_time(now);
         }
@@ -290,6 +285,7 @@ impl Partition {
         self.inner.synced.notify();
     }
 
+    #[inline]
     pub(crate) fn is_deleted(&self) -> bool {
         self.inner.is_deleted.load(Ordering::Acquire)
     }

@@ -7,13 +7,13 @@
 //! - `verdict`: the questions and the answers.
 //! - `open_transactions`: which offsets a reader of committed records has to wait for.
 //! - `producer_snapshot`: the bytes of a `.snapshot` file.
-//! - `admission`: which records the topic's settings take.
+//! - `admission`: what the topic's settings ask of whoever writes, and which records they take.
 //!
 //! And done by
 //!
 //! - `producer_state`: the same over a log: saved, and rebuilt when it is opened.
 //! - `handle`: the partition as users hold it.
-//! - `wakeup`: waiting for what is not there yet; the only place where a reader blocks.
+//! - `wakeup`: waiting for what is not there yet; the only place where a reader blocks. `sync`: what it is made of.
 //!
 //! Reading goes from a log to what users hold.
 //!
@@ -37,9 +37,14 @@ mod producers;
 mod reader;
 mod record;
 mod records;
+pub(crate) mod sync;
 mod verdict;
 mod wakeup;
+// Not inside `wakeup`: the models compile that file without its tests.
+#[cfg(test)]
+mod wakeup_tests;
 
+pub(crate) use admission::{Admission, SettingsCache};
 pub use handle::{AppendInfo, Partition};
 pub use producer_entry::{BATCHES_RETAINED, BatchMetadata, ProducerStateEntry};
 pub use producer_state::producers_of;

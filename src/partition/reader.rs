@@ -15,6 +15,7 @@ use super::records::Records;
 use crate::config::Isolation;
 use crate::error::Result;
 use crate::log::{Chunk, Cursor, Log, ReadLimit};
+use crate::record::{BatchHeader, RECORD_LEN_MIN};
 use crate::types::TopicPartition;
 use std::sync::Arc;
 
@@ -200,6 +201,7 @@ impl PartitionReader {
         if !header.is_control() && !aborted.contain(&header) {
             let fits = header.records_count as usize <= room && header.next_offset() <= until;
             let target = if fits {
+                records.make_room(header.records_count as usize, records_in(chunk, *at, &header).min(room));
                 records
             } else {
                 self.rest = Rest { next_offset: header.next_offset(), ..Rest::NONE };
@@ -238,6 +240,14 @@ impl PartitionReader {
         self.chunk = None;
         self.rest = Rest::NONE;
     }
+}
+
+/// About how many records there are in a chunk from this batch on, if all batches are like this one; never more than the
+/// bytes can hold, whatever the header says.
+fn records_in(chunk: &Chunk, at: usize, header: &BatchHeader) -> usize {
+    let bytes_left = (chunk.bytes().len() - at) as u64;
+    let alike = u64::from(header.records_count) * bytes_left / u64::from(header.size);
+    alike.min(bytes_left / RECORD_LEN_MIN as u64) as usize
 }
 
 /// Reads once: as much as the limit allows, from an offset on. Where to go on is the [`Records::next_offset`]; if there

@@ -4,7 +4,7 @@
 //! to go through the records is to go through a slice, and nothing can fail on the way. Records of batches that are not
 //! compressed lie in the chunk that was read; those of a compressed one in one buffer.
 
-use super::entry::{Entry, Part};
+use super::entry::{Entry, Part, Place};
 use super::record::RecordRef;
 use crate::record::{self, Batch, Invalid};
 use crate::types::TopicPartition;
@@ -106,18 +106,28 @@ impl Records {
         };
         let number = self.parts.len() - 1;
         let part = &self.parts[number];
+        let payload = in_place.unwrap_or(&part.bytes);
+        let place = Place {
+            number: number as u32,
+            payload_at: part.place(payload),
+            offset_delta: part.offset_delta(header),
+        };
+        let first_delta = from.saturating_sub(header.base_offset);
         let before = self.entries.len();
-        for record in &record::Records::new(*header, in_place.unwrap_or(&part.bytes)) {
-            match record {
-                Ok(record) if record.offset() < from => {}
-                Ok(record) => self.entries.push(Entry::new(&record, part, number as u32)),
-                Err(invalid) => {
-                    self.entries.truncate(before);
-                    return Err(invalid);
-                }
+        let entries = &mut self.entries;
+        let checked = record::Records::new(*header, payload).iter().check_each(|record| {
+            if u64::from(record.offset_delta) >= first_delta {
+                entries.push(Entry::new(record, place));
             }
+        });
+        checked.inspect_err(|_| self.entries.truncate(before))
+    }
+
+    /// Makes sure of room for `least` more records. If there is none, room for `expected` is made at once.
+    pub(super) fn make_room(&mut self, least: usize, expected: usize) {
+        if self.entries.capacity() - self.entries.len() < least {
+            self.entries.reserve(expected);
         }
-        Ok(())
     }
 
     /// Adds records of others, which are of one batch: from the one of this number on, at most so many, and none at or
@@ -158,6 +168,7 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
+    #[inline]
     fn record(&self, entry: &'a Entry) -> RecordRef<'a> {
         RecordRef { part: &self.parts[entry.part as usize], entry }
     }

@@ -14,7 +14,7 @@ pub(super) struct ProducerBatch {
     outcome: OnceLock<Result<AppendInfo>>,
     settled: Signal,
     /// Each with the number of its record, in the order in which they were given.
-    callbacks: Mutex<Vec<(u32, Callback)>>,
+    callbacks: Mutex<Vec<(u64, Callback)>>,
 }
 
 impl std::fmt::Debug for ProducerBatch {
@@ -41,12 +41,12 @@ impl ProducerBatch {
     }
 
     /// Adds a callback for one of its records.
-    pub(super) fn add_callback(&self, index: u32, callback: Callback) {
+    pub(super) fn add_callback(&self, index: u64, callback: Callback) {
         self.callbacks.lock().push((index, callback));
     }
 
     /// The callbacks that wait, in the order of their records.
-    pub(super) fn take_callbacks(&self) -> Vec<(u32, Callback)> {
+    pub(super) fn take_callbacks(&self) -> Vec<(u64, Callback)> {
         let mut callbacks = std::mem::take(&mut *self.callbacks.lock());
         callbacks.sort_by_key(|(index, _)| *index);
         callbacks

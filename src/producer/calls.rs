@@ -43,7 +43,15 @@ impl Calls {
     }
 
     /// Calls them all, unless somebody is at it; nobody's panic harms another. `report` is told of panics.
+    #[inline]
     pub(super) fn run(&self, report: impl Fn(Error)) {
+        if self.has_jobs.load(Ordering::Acquire) {
+            self.run_all(report);
+        }
+    }
+
+    #[cold]
+    fn run_all(&self, report: impl Fn(Error)) {
         while self.has_jobs.load(Ordering::Acquire) {
             let Job(callback, outcome) = {
                 let mut queue = self.queue.lock();

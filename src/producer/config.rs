@@ -69,6 +69,21 @@ impl ProducerConfig {
         }
         Ok(())
     }
+
+    /// Refuses a record that alone would make a batch of so many bytes, if that is too many.
+    #[inline]
+    pub(super) fn check_size(&self, bytes: usize) -> Result<()> {
+        let refuse = |limit: usize, setting: &'static str| {
+            Err(Error::TooLarge { bytes: bytes as u64, limit: limit as u64, setting })
+        };
+        if bytes > self.max_request_bytes {
+            return refuse(self.max_request_bytes, "max_request_bytes");
+        }
+        if bytes > self.buffer_memory {
+            return refuse(self.buffer_memory, "buffer_memory");
+        }
+        Ok(())
+    }
 }
 
 /// Makes a [`Producer`].
@@ -123,7 +138,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// How long a batch is tried again when it fails with something that may pass, as a full disk. Default 120 s.
+    /// How long a batch that fails with something that may pass, as a full disk, is tried again: counted as in Kafka from
+    /// its first record on, what it lingers included. Default 120 s.
     pub fn delivery_timeout(mut self, time: Duration) -> Self {
         self.config.delivery_timeout = time;
         self

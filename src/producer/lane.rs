@@ -11,14 +11,14 @@ mod retry;
 
 use super::batch::{Callback, ProducerBatch};
 use super::calls::{Calls, Job};
-use super::receipt::{Receipt, Stage};
+use super::receipt::{Stage, written_at};
 use super::shared::Shared;
 use crate::config::Acks;
 use crate::error::{Error, Result};
-use crate::partition::{AppendInfo, Partition};
-use crate::record::{BatchBuilder, Compression, NewRecord, RecordParts, increment_sequence};
+use crate::partition::{Admission, AppendInfo, Partition, SettingsCache};
+use crate::record::{BatchBuilder, Content, increment_sequence};
 use crate::types::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use retry::{Drive, Sealed};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ pub(super) struct Lane {
     topic: Arc<str>,
     partition: Partition,
     shared: Arc<Shared>,
-    state: Mutex<State>,
+    guarded: Mutex<Guarded>,
     calls: Calls,
     /// Why what was written cannot be made durable, once that is so.
     sync_failure: OnceLock<Error>,
@@ -39,10 +39,16 @@ pub(super) struct Lane {
     queued: AtomicU64,
 }
 
+/// What the lane's lock guards: two things, because one is looked at while the other changes.
+#[derive(Debug)]
+struct Guarded {
+    settings: SettingsCache,
+    state: State,
+}
+
 #[derive(Debug)]
 struct State {
     builder: BatchBuilder,
-    compression: Compression,
     open: Option<Open>,
     sealed: VecDeque<Sealed>,
     next_sequence: i32,
@@ -60,16 +66,25 @@ struct State {
 #[derive(Debug)]
 struct Open {
     batch: Arc<ProducerBatch>,
-    opened_at: Duration,
+    /// When its first record was added: what linger and the delivery timeout are counted from.
+    created_at: Duration,
     memory: usize,
+}
+
+/// What became of a record at first.
+pub(super) struct Sent {
+    pub(super) stage: Stage,
+    /// When it was made; or when the log took it in, if that is known and counts.
+    pub(super) timestamp: Timestamp,
+    /// Whether nothing waits for others to join it any more.
+    pub(super) is_full: bool,
 }
 
 impl Lane {
     pub(super) fn new(topic: Arc<str>, partition: Partition, shared: Arc<Shared>) -> Self {
-        let compression = partition.compression().unwrap_or(shared.config.compression);
+        let settings = partition.settings_cache();
         let state = State {
-            builder: BatchBuilder::new(compression),
-            compression,
+            builder: BatchBuilder::new(shared.config.compression),
             open: None,
             sealed: VecDeque::new(),
             next_sequence: 0,
@@ -78,16 +93,20 @@ impl Lane {
             awaiting_sync: VecDeque::new(),
             failure: None,
         };
-        let (state, calls) = (Mutex::new(state), Calls::default());
+        let (guarded, calls) = (Mutex::new(Guarded { settings, state }), Calls::default());
         Self {
             topic,
             partition,
             shared,
-            state,
+            guarded,
             calls,
             sync_failure: OnceLock::new(),
             queued: AtomicU64::new(0),
         }
+    }
+
+    fn state(&self) -> MappedMutexGuard<'_, State> {
+        MutexGuard::map(self.guarded.lock(), |guarded| &mut guarded.state)
     }
 
     pub(super) fn topic(&self) -> &Arc<str> {
@@ -109,7 +128,7 @@ impl Lane {
 
     /// Whether something of it is to be durable: now, or when it was sent, before its topic was altered.
     pub(super) fn needs_sync(&self) -> bool {
-        self.acks() == Acks::Durable || !self.state.lock().awaiting_sync.is_empty()
+        self.acks() == Acks::Durable || !self.state().awaiting_sync.is_empty()
     }
 
     /// How many batches wait.
@@ -117,54 +136,52 @@ impl Lane {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Takes a record that was admitted, made at `timestamp`. With `joins` it waits for others; otherwise it is in the
-    /// log when this returns, unless it fails with something that may pass.
+    /// Takes a record, if its topic takes it. With `joins` it waits for others; otherwise it is in the log when this
+    /// returns, unless it fails with something that may pass.
     ///
-    /// If it has to wait it takes `memory`, if that is there, until it is settled. Says too whether nothing waits for
-    /// others to join it any more.
-    pub(super) fn send(
-        self: &Arc<Self>,
-        record: &NewRecord<'_>,
-        timestamp: Timestamp,
-        joins: bool,
-        memory: usize,
-    ) -> Result<(Receipt, bool)> {
-        let (stage, is_full) = {
-            let mut state = self.state.lock();
-            let stage = record.with_parts(timestamp, |parts| {
-                if joins || state.open.is_some() || !state.sealed.is_empty() {
-                    if !self.shared.memory.try_take(memory) {
-                        return Err(Error::BufferFull { limit: self.shared.memory.limit() as u64 });
-                    }
-                    self.join(&mut state, parts, memory, joins)
-                } else {
-                    self.write_alone(&mut state, parts)
-                }
-            })?;
-            (stage, state.open.is_none())
+    /// If it has to wait it takes memory, if that is there, until it is settled.
+    pub(super) fn send(&self, record: &Content<'_>, now: Timestamp, joins: bool) -> Result<Sent> {
+        let sent = {
+            let Guarded { settings, state } = &mut *self.guarded.lock();
+            let admission = Admission(settings.load());
+            admission.check(self.partition.id(), record, now)?;
+            let made_at = record.timestamp().unwrap_or(now);
+            let (stage, timestamp) = if joins || state.open.is_some() || !state.sealed.is_empty() {
+                (self.join(state, admission, record, joins)?, made_at)
+            } else {
+                self.write_alone(state, admission, record)
+                    .map(|(stage, stamped)| (stage, stamped.unwrap_or(made_at)))?
+            };
+            Sent { stage, timestamp, is_full: state.open.is_none() }
         };
         self.run_calls();
-        Ok((Receipt::new(self.clone(), timestamp, stage), is_full))
+        Ok(sent)
     }
 
     /// Keeps a failure for the next flush, if it is the first since the last.
     pub(super) fn note_failure(&self, error: Error) {
-        self.state.lock().failure.get_or_insert(error);
+        self.state().failure.get_or_insert(error);
     }
 
-    /// The straight way: one record, one batch, one append.
-    fn write_alone(&self, state: &mut State, parts: &RecordParts<'_>) -> Result<Stage> {
-        self.begin(state);
-        state.builder.push(parts)?;
-        match self.write_built(state) {
-            Ok(info) => Ok(Stage::Written(info)),
+    /// The straight way: one record, one batch, one append. Says too when the log took it in, if that counts.
+    fn write_alone(
+        &self,
+        state: &mut State,
+        admission: Admission<'_>,
+        record: &Content<'_>,
+    ) -> Result<(Stage, Option<Timestamp>)> {
+        self.begin(state, admission);
+        state.builder.push_content(record)?;
+        match self.write_built(state, admission) {
+            Ok(info) => Ok((Stage { batch: None, number: info.first_offset }, info.log_append_time)),
             Err(error) if error.is_retriable() => {
                 let batch = Arc::<ProducerBatch>::default();
-                let memory = state.builder.len_bytes();
-                self.seal(state, batch.clone(), memory)?;
+                // It was created by this very call.
+                let (memory, created_at) = (state.builder.len_bytes(), self.shared.clock.monotonic());
+                self.seal(state, Open { batch: batch.clone(), created_at, memory })?;
                 self.shared.memory.take(memory);
                 self.queued.fetch_add(1, Ordering::Relaxed);
-                Ok(Stage::Batched { batch, index: 0 })
+                Ok((Stage { batch: Some(batch), number: 0 }, None))
             }
             Err(error) => Err(error),
         }
@@ -174,80 +191,85 @@ impl Lane {
     fn join(
         &self,
         state: &mut State,
-        parts: &RecordParts<'_>,
-        memory: usize,
+        admission: Admission<'_>,
+        record: &Content<'_>,
         lingers: bool,
     ) -> Result<Stage> {
-        let limit = self.shared.config.batch_bytes.min(self.partition.batch_bytes_max());
-        if state.open.is_some() && state.builder.size_with(parts) > limit {
-            self.write_open(state);
+        let shared = &self.shared;
+        let memory = record.batch_bytes_max();
+        if !shared.memory.try_take(memory) {
+            return Err(Error::BufferFull { limit: shared.memory.limit() as u64 });
+        }
+        let limit = shared.config.batch_bytes.min(admission.batch_bytes_max());
+        if state.open.is_some() && state.builder.size_with_content(record) > limit {
+            self.write_open(state, admission);
         }
         if state.open.is_none() {
-            self.begin(state);
+            self.begin(state, admission);
         }
-        if let Err(error) = state.builder.push(parts) {
-            self.shared.memory.give_back(memory);
+        if let Err(error) = state.builder.push_content(record) {
+            shared.memory.give_back(memory);
             return Err(error);
         }
-        let shared = &self.shared;
-        let open = state.open.get_or_insert_with(|| {
-            self.queued.fetch_add(1, Ordering::Relaxed);
-            let opened_at = shared.clock.monotonic();
-            if !shared.config.linger.is_zero() {
-                // Without linger whoever opens it writes it too, before he returns.
-                shared.schedule(opened_at.saturating_add(shared.config.linger));
-            }
-            Open { batch: Arc::default(), opened_at, memory: 0 }
-        });
+        let open = state.open.get_or_insert_with(|| self.open());
         open.memory += memory;
-        let stage = Stage::Batched { batch: open.batch.clone(), index: state.builder.records() - 1 };
+        let stage = Stage { batch: Some(open.batch.clone()), number: u64::from(state.builder.records() - 1) };
         if !lingers || state.builder.len_bytes() >= limit {
-            self.write_open(state);
+            self.write_open(state, admission);
         }
         Ok(stage)
     }
 
-    /// An empty builder, compressing as the topic wants it now.
-    fn begin(&self, state: &mut State) {
-        let compression = self.partition.compression().unwrap_or(self.shared.config.compression);
-        if compression != state.compression {
-            state.builder = BatchBuilder::new(compression);
-            state.compression = compression;
+    /// A batch that begins now.
+    #[cold]
+    fn open(&self) -> Open {
+        let shared = &self.shared;
+        let created_at = shared.clock.monotonic();
+        if !shared.config.linger.is_zero() {
+            // Without linger whoever opens it writes it too, before he returns.
+            shared.schedule(created_at.saturating_add(shared.config.linger));
         }
-        state.builder.clear();
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        Open { batch: Arc::default(), created_at, memory: 0 }
+    }
+
+    /// An empty builder, compressing as the topic wants it now.
+    fn begin(&self, state: &mut State, admission: Admission<'_>) {
+        state.builder.reset(admission.compression().unwrap_or(self.shared.config.compression));
     }
 
     /// Writes the open batch, or has it stand in the queue: behind those that wait, or as the first of them.
-    fn write_open(&self, state: &mut State) {
+    fn write_open(&self, state: &mut State, admission: Admission<'_>) {
         let Some(open) = state.open.take() else { return };
-        let written = state.sealed.is_empty().then(|| self.write_built(state));
+        let written = state.sealed.is_empty().then(|| self.write_built(state, admission));
+        let (batch, memory) = (open.batch.clone(), open.memory);
         let outcome = match written {
             Some(Ok(info)) => Ok(info),
-            Some(Err(error)) if !error.is_retriable() => Err(error),
-            Some(Err(_)) | None => match self.seal(state, open.batch.clone(), open.memory) {
+            Some(Err(error)) if !error.is_retriable() || self.is_expired(&open) => Err(error),
+            Some(Err(_)) | None => match self.seal(state, open) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
         };
-        self.settle(state, &open.batch, open.memory, outcome);
+        self.settle(state, &batch, memory, outcome);
     }
 
     /// Appends what is in the builder.
-    fn write_built(&self, state: &mut State) -> Result<AppendInfo> {
+    fn write_built(&self, state: &mut State, admission: Admission<'_>) -> Result<AppendInfo> {
         if let Some(id) = self.shared.producer_id {
             state.builder.producer(id, 0, state.next_sequence);
         }
-        let info = self.partition.append_batch(&mut state.builder.build()?)?;
-        self.written(state, info);
+        let info = self.partition.append_batch(admission, &mut state.builder.build()?)?;
+        self.written(state, admission, info);
         Ok(info)
     }
 
     /// Takes note of what is in the log now.
-    fn written(&self, state: &mut State, info: AppendInfo) {
+    fn written(&self, state: &mut State, admission: Admission<'_>, info: AppendInfo) {
         let records = info.last_offset - info.first_offset + 1;
         state.next_sequence = increment_sequence(state.next_sequence, records as u32);
         state.written_end = info.last_offset + 1;
-        if state.sync_due.is_none() && self.acks() == Acks::Durable {
+        if state.sync_due.is_none() && self.shared.config.acks.max(admission.min_acks()) == Acks::Durable {
             let due = self.shared.clock.monotonic().saturating_add(self.shared.engine.flush_interval());
             state.sync_due = Some(due);
             self.shared.schedule(due);
@@ -287,13 +309,14 @@ impl Lane {
     /// Has a callback called for one record, whatever has become of it already.
     pub(super) fn on_ack(&self, stage: &Stage, callback: Callback) {
         {
-            let mut state = self.state.lock();
-            match stage {
-                Stage::Written(info) => self.call(&mut state, callback, Ok(*info)),
-                Stage::Batched { batch, index } => match batch.outcome() {
-                    None => batch.add_callback(*index, callback),
+            let mut state = self.state();
+            match &stage.batch {
+                None => self.call(&mut state, callback, Ok(written_at(stage.number))),
+                Some(batch) => match batch.outcome() {
+                    None => batch.add_callback(stage.number, callback),
                     Some(outcome) => {
-                        self.call(&mut state, callback, outcome.map(|info| at(info, *index)));
+                        let outcome = outcome.map(|info| at(info, stage.number));
+                        self.call(&mut state, callback, outcome);
                     }
                 },
             }
@@ -316,7 +339,7 @@ impl Lane {
 
     /// The same for a future, which may not wait itself.
     pub(super) fn request_sync(&self) {
-        self.want_sync(&mut self.state.lock());
+        self.want_sync(&mut self.state());
     }
 
     /// Why nothing can be made durable any more.
@@ -327,13 +350,13 @@ impl Lane {
     /// Makes all durable that is written, and calls those who wait for that.
     pub(super) fn sync(&self) -> Result<()> {
         let end = {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             state.sync_due = None;
             state.written_end
         };
         let synced = self.partition.flush_to(end);
         {
-            let mut state = self.state.lock();
+            let mut state = self.state();
             let durable_end = self.partition.watermarks().durable_end;
             let mut jobs = std::mem::take(&mut state.awaiting_sync);
             if synced.is_ok() {
@@ -353,11 +376,12 @@ impl Lane {
     /// Does what is due by now.
     pub(super) fn run_due(&self, now: Duration) {
         let sync_is_due = {
-            let mut state = self.state.lock();
-            self.retry(&mut state, Drive::Due(now));
-            let lingered = |open: &Open| open.opened_at.saturating_add(self.shared.config.linger) <= now;
+            let Guarded { settings, state } = &mut *self.guarded.lock();
+            let admission = Admission(settings.load());
+            self.retry(state, admission, Drive::Due(now));
+            let lingered = |open: &Open| open.created_at.saturating_add(self.shared.config.linger) <= now;
             if state.open.as_ref().is_some_and(lingered) {
-                self.write_open(&mut state);
+                self.write_open(state, admission);
             }
             state.sync_due.is_some_and(|due| due <= now)
         };
@@ -370,9 +394,9 @@ impl Lane {
 
     /// When there is something to be done next.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let state = self.state.lock();
+        let state = self.state();
         let lingered =
-            state.open.as_ref().map(|open| open.opened_at.saturating_add(self.shared.config.linger));
+            state.open.as_ref().map(|open| open.created_at.saturating_add(self.shared.config.linger));
         let retried = state.sealed.front().map(|sealed| sealed.retry_at);
         [lingered, retried, state.sync_due].into_iter().flatten().min()
     }
@@ -382,9 +406,10 @@ impl Lane {
         let clock = self.shared.clock.as_ref();
         loop {
             let (front, retry_at) = {
-                let mut state = self.state.lock();
-                self.write_open(&mut state);
-                self.retry(&mut state, Drive::All(clock.monotonic()));
+                let Guarded { settings, state } = &mut *self.guarded.lock();
+                let admission = Admission(settings.load());
+                self.write_open(state, admission);
+                self.retry(state, admission, Drive::All(clock.monotonic()));
                 match state.sealed.front() {
                     Some(front) => (front.batch.clone(), front.retry_at),
                     None => break,
@@ -398,7 +423,7 @@ impl Lane {
 
     /// What failed for good since the last time.
     pub(super) fn take_failure(&self) -> Result<()> {
-        self.state.lock().failure.take().map_or(Ok(()), Err)
+        self.state().failure.take().map_or(Ok(()), Err)
     }
 
     /// Its topic is gone: everybody who still waits is told so, and memory is given back.
@@ -412,9 +437,10 @@ impl Lane {
     pub(super) fn make_room(&self) {
         let now = self.shared.clock.monotonic();
         {
-            let mut state = self.state.lock();
-            self.write_open(&mut state);
-            self.retry(&mut state, Drive::Due(now));
+            let Guarded { settings, state } = &mut *self.guarded.lock();
+            let admission = Admission(settings.load());
+            self.write_open(state, admission);
+            self.retry(state, admission, Drive::Due(now));
         }
         self.run_calls();
     }
@@ -439,7 +465,7 @@ impl Lane {
 /// What it never sent leaves its room to others.
 impl Drop for Lane {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
+        let state = &self.guarded.get_mut().state;
         let sealed = state.sealed.iter().map(|sealed| sealed.memory);
         let open = state.open.as_ref().map(|open| open.memory);
         self.shared.memory.give_back(sealed.chain(open).sum());
@@ -447,7 +473,7 @@ impl Drop for Lane {
 }
 
 /// The place of one record of a batch.
-pub(super) fn at(info: AppendInfo, index: u32) -> AppendInfo {
-    let offset = info.first_offset + u64::from(index);
+pub(super) fn at(info: AppendInfo, index: u64) -> AppendInfo {
+    let offset = info.first_offset + index;
     AppendInfo { first_offset: offset, last_offset: offset, ..info }
 }

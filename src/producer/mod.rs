@@ -1,6 +1,7 @@
 //! Sending records: which partition they go to, what they share a batch with, and when they count as sent.
 //!
 //! - `partitioners`: who chooses the partition.
+//! - `routes`: from the name of a topic to the lane of a record.
 //! - `lane`: the way of one producer's records into one partition.
 //! - `batch`, `receipt`, `calls`: what became of them, and how it is told.
 //! - `memory`: how many bytes may wait. `shared`: what lanes have in common. `config`: the settings.
@@ -14,6 +15,7 @@ mod lane;
 mod memory;
 pub mod partitioners;
 mod receipt;
+mod routes;
 mod send_async;
 mod shared;
 
@@ -24,16 +26,12 @@ pub use send_async::SendFuture;
 use crate::engine::{Engine, Task};
 use crate::error::{Error, Result};
 use crate::record::NewRecord;
-use crate::topic::Topic;
 use crate::types::Timestamp;
-use arc_swap::ArcSwap;
 use batch::panicked;
 use config::ProducerConfig;
-use lane::Lane;
-use parking_lot::Mutex;
-use partitioners::{TopicMemory, TopicView};
+use lane::Sent;
+use routes::{Routes, TopicLanes};
 use shared::Shared;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -63,18 +61,8 @@ pub struct Producer {
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    topics: ArcSwap<BTreeMap<Arc<str>, Arc<TopicLanes>>>,
-    /// Held while a topic's lanes are made.
-    making: Mutex<()>,
+    routes: Routes,
     is_closed: AtomicBool,
-}
-
-/// A topic, and the lanes into its partitions.
-#[derive(Debug)]
-struct TopicLanes {
-    topic: Topic,
-    memory: TopicMemory,
-    lanes: ArcSwap<Vec<Arc<Lane>>>,
 }
 
 /// A record that was not sent, and why.
@@ -92,8 +80,8 @@ impl Producer {
         engine.keep_time()?;
         let producer_id = config.idempotent.then(|| engine.new_producer_id()).transpose()?;
         let shared = Arc::new(Shared::new(engine.clone(), config, producer_id));
-        let (topics, making) = (ArcSwap::default(), Mutex::default());
-        let inner = Arc::new(Inner { shared, topics, making, is_closed: AtomicBool::new(false) });
+        let routes = Routes::new(shared.clone());
+        let inner = Arc::new(Inner { shared, routes, is_closed: AtomicBool::new(false) });
         let task: Weak<dyn Task> = Arc::<Shared>::downgrade(&inner.shared);
         engine.add_task(task);
         Ok(Self { inner })
@@ -106,30 +94,11 @@ impl Producer {
     /// What is known by now: an unknown topic or partition, a record that is too large or that its topic does not take,
     /// no room. The receipt tells the rest.
     pub fn send(&self, record: NewRecord<'_>) -> Result<Receipt> {
-        let inner = &self.inner;
-        match inner.try_send(&record) {
-            Err(Error::BufferFull { .. }) => {}
-            other => return other,
+        let sent = self.inner.try_send(&record);
+        if is_out_of_room(&sent) {
+            return self.inner.send_when_room(&record);
         }
-        let (clock, max_block) = (inner.shared.clock.as_ref(), inner.shared.config.max_block);
-        let deadline = clock.monotonic().saturating_add(max_block);
-        loop {
-            // What is due is done here: else its time would lie in the past, and the wait be none.
-            inner.shared.run(clock.monotonic());
-            inner.shared.make_room();
-            let next = inner.shared.due().unwrap_or(Duration::MAX).min(deadline);
-            let sent = inner.shared.memory.freed().wait(clock, next, || match inner.try_send(&record) {
-                Err(Error::BufferFull { .. }) => None,
-                other => Some(other),
-            });
-            if let Some(sent) = sent {
-                return sent;
-            }
-            if clock.monotonic() >= deadline {
-                let what = "waiting for room in the producer's buffer";
-                return Err(Error::Timeout { what, after: max_block, setting: "max_block" });
-            }
-        }
+        sent
     }
 
     /// The same without waiting: where there is no room, the record comes back.
@@ -158,38 +127,16 @@ impl Producer {
     /// # Errors
     /// The first record that cannot be sent, as [`Producer::send`]; those before it are sent.
     pub fn send_batch<'a>(&self, records: impl IntoIterator<Item = NewRecord<'a>>) -> Result<Vec<Receipt>> {
-        let inner = &self.inner;
-        let now = inner.shared.clock.now();
-        let mut known: Option<Arc<TopicLanes>> = None;
-        let send_one = |record: NewRecord<'a>| {
-            let same = |lanes: &Arc<TopicLanes>| lanes.topic.name() == record.topic_name();
-            let lanes = match known.take().filter(same) {
-                Some(lanes) => lanes,
-                None => inner.lanes_of(record.topic_name())?,
-            };
-            let sent = self.send_joining(&record, &lanes, now);
-            known = Some(lanes);
-            sent
-        };
-        inner.check_open()?;
-        let sent = records.into_iter().map(send_one).collect();
+        /// However many an iterator promises, no more is taken on trust.
+        const RECEIPTS_FORESEEN_MAX: usize = 1024;
+        self.inner.check_open()?;
+        let records = records.into_iter();
+        let mut receipts = Vec::with_capacity(records.size_hint().0.min(RECEIPTS_FORESEEN_MAX));
+        let sent = self.inner.send_all(records, &mut receipts);
         if self.inner.shared.config.linger.is_zero() {
             self.inner.shared.make_room();
         }
-        sent
-    }
-
-    fn send_joining(&self, record: &NewRecord<'_>, lanes: &TopicLanes, now: Timestamp) -> Result<Receipt> {
-        match self.inner.send_to_lane(record, lanes, now, true) {
-            Err(Error::BufferFull { .. }) => {
-                self.inner.shared.make_room();
-                match self.inner.send_to_lane(record, lanes, now, true) {
-                    Err(Error::BufferFull { .. }) => self.send(record.clone()),
-                    other => other,
-                }
-            }
-            other => other,
-        }
+        sent.map(|()| receipts)
     }
 
     /// Sends all that waits, and waits until it counts as sent.
@@ -229,121 +176,96 @@ impl Inner {
         self.shared.engine.check_open()
     }
 
+    #[inline]
     fn try_send(&self, record: &NewRecord<'_>) -> Result<Receipt> {
         self.check_open()?;
-        let lanes = self.lanes_of(record.topic_name())?;
-        self.send_to_lane(record, &lanes, self.shared.clock.now(), !self.shared.config.linger.is_zero())
+        let joins = !self.shared.config.linger.is_zero();
+        self.routes.with(record.topic_name(), |lanes| {
+            self.send_through(lanes, record, self.shared.clock.now(), joins)
+        })
     }
 
-    /// Admits a record, finds its lane, and hands it over.
-    fn send_to_lane(
+    /// Has records wait for each other, up to the first that cannot be sent.
+    fn send_all<'a>(
         &self,
-        record: &NewRecord<'_>,
+        records: impl Iterator<Item = NewRecord<'a>>,
+        receipts: &mut Vec<Receipt>,
+    ) -> Result<()> {
+        let now = self.shared.clock.now();
+        let mut known: Option<Arc<TopicLanes>> = None;
+        for record in records {
+            let fits = |lanes: &Arc<TopicLanes>| lanes.name() == record.topic_name() && lanes.is_current();
+            let lanes = match known.take().filter(fits) {
+                Some(lanes) => lanes,
+                None => self.routes.of(record.topic_name())?,
+            };
+            receipts.push(self.send_joining(&record, &lanes, now)?);
+            known = Some(lanes);
+        }
+        Ok(())
+    }
+
+    /// Has a record wait for others; if there is no room, these are sent first.
+    fn send_joining(&self, record: &NewRecord<'_>, lanes: &TopicLanes, now: Timestamp) -> Result<Receipt> {
+        let sent = self.send_through(lanes, record, now, true);
+        if is_out_of_room(&sent) {
+            self.shared.make_room();
+            let sent = self.send_through(lanes, record, now, true);
+            return if is_out_of_room(&sent) { self.send_when_room(record) } else { sent };
+        }
+        sent
+    }
+
+    /// Waits for room, and does meanwhile what may make it.
+    #[cold]
+    fn send_when_room(&self, record: &NewRecord<'_>) -> Result<Receipt> {
+        let Shared { clock, config, memory, .. } = &*self.shared;
+        let (clock, max_block) = (clock.as_ref(), config.max_block);
+        let deadline = clock.monotonic().saturating_add(max_block);
+        loop {
+            // What is due is done here: else its time would lie in the past, and the wait be none.
+            self.shared.run(clock.monotonic());
+            self.shared.make_room();
+            let next = self.shared.due().unwrap_or(Duration::MAX).min(deadline);
+            let sent = memory.freed().wait(clock, next, || match self.try_send(record) {
+                Err(Error::BufferFull { .. }) => None,
+                other => Some(other),
+            });
+            if let Some(sent) = sent {
+                return sent;
+            }
+            if clock.monotonic() >= deadline {
+                let what = "waiting for room in the producer's buffer";
+                return Err(Error::Timeout { what, after: max_block, setting: "max_block" });
+            }
+        }
+    }
+
+    /// Measures a record, finds its lane, and hands it over.
+    fn send_through(
+        &self,
         lanes: &TopicLanes,
+        record: &NewRecord<'_>,
         now: Timestamp,
         joins: bool,
     ) -> Result<Receipt> {
-        let bytes = record.with_parts(now, |parts| parts.batch_bytes_max());
         let config = &self.shared.config;
-        for (setting, limit) in
-            [("max_request_bytes", config.max_request_bytes), ("buffer_memory", config.buffer_memory)]
-        {
-            if bytes > limit {
-                return Err(Error::TooLarge { bytes: bytes as u64, limit: limit as u64, setting });
-            }
-        }
-        let lane = lanes.lane_for(self, record)?;
-        let created = record.created_at().unwrap_or(now);
-        let partition = lane.partition();
-        partition.admission().check(partition.id(), record.key_bytes().is_some(), created, now)?;
-        let (receipt, is_full) = lane.send(record, created, joins, bytes)?;
+        let content = record.content(now);
+        let bytes = content.batch_bytes_max();
+        config.check_size(bytes)?;
+        let queued = |partition| lanes.queued(partition);
+        let view = lanes.view(config.batch_bytes, &queued);
+        let lane = lanes.lane_for(record, config.partitioner.as_ref(), &view)?;
+        let Sent { stage, timestamp, is_full } = lane.send(&content, now, joins)?;
         // The record is sent; what the partitioner makes of that is for the next flush to tell.
-        if let Err(error) = lanes.tell_partitioner(self, &lane, bytes, is_full) {
-            lane.note_failure(error);
+        let appended = || config.partitioner.appended(&view, lane.partition().number(), bytes, is_full);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(appended)) {
+            lane.note_failure(panicked("the partitioner", panic.as_ref()));
         }
-        Ok(receipt)
-    }
-
-    fn lanes_of(&self, name: &str) -> Result<Arc<TopicLanes>> {
-        match self.topics.load().get(name) {
-            Some(lanes) if !lanes.topic.is_deleted() => return Ok(lanes.clone()),
-            _ => {}
-        }
-        let topic = self.shared.engine.topic(name)?;
-        let memory = TopicMemory::new(self.shared.engine.next_seed());
-        let made = Arc::new(TopicLanes { topic, memory, lanes: ArcSwap::default() });
-        let replaced = {
-            let _making = self.making.lock();
-            let mut topics = self.topics.load().as_ref().clone();
-            if let Some(lanes) = topics.get(name).filter(|lanes| !lanes.topic.is_deleted()) {
-                return Ok(lanes.clone());
-            }
-            let replaced = topics.insert(made.topic.shared_name().clone(), made.clone());
-            self.topics.store(Arc::new(topics));
-            replaced
-        };
-        // What still waits for the deleted topic of this name fails now, and gives its room back.
-        for lane in replaced.iter().flat_map(|lanes| lanes.lanes.load().to_vec()) {
-            lane.give_up();
-            if let (Err(error), Some(heir)) = (lane.take_failure(), made.lanes(self).first()) {
-                heir.note_failure(error);
-            }
-        }
-        Ok(made)
+        Ok(Receipt::new(lane.clone(), timestamp, stage))
     }
 }
 
-impl TopicLanes {
-    /// The lane of a record: of the partition that it names, or that the partitioner chooses.
-    fn lane_for(&self, inner: &Inner, record: &NewRecord<'_>) -> Result<Arc<Lane>> {
-        let lanes = self.lanes(inner);
-        let unknown = |partition| Error::UnknownPartition {
-            topic: self.topic.name().to_owned(),
-            partition,
-            partitions: lanes.len() as u32,
-        };
-        if let Some(number) = record.partition_number() {
-            return lanes.get(number as usize).cloned().ok_or_else(|| unknown(number));
-        }
-        let queued = |partition: u32| lanes.get(partition as usize).map_or(0, |lane| lane.queued());
-        let config = &inner.shared.config;
-        let view = TopicView::new(self.topic.name(), lanes.len() as u32, &self.memory)
-            .with_batch_bytes(config.batch_bytes)
-            .with_queued(&queued);
-        let chosen = catch_unwind(AssertUnwindSafe(|| config.partitioner.partition(record, &view)));
-        let number = chosen.map_err(|panic| panicked("the partitioner", panic.as_ref()))?;
-        lanes.get(number as usize).cloned().ok_or_else(|| unknown(number))
-    }
-
-    /// Tells the partitioner that a record went into a batch, and whether that is full, or gone.
-    fn tell_partitioner(&self, inner: &Inner, lane: &Lane, bytes: usize, is_full: bool) -> Result<()> {
-        let lanes = self.lanes.load();
-        let queued = |partition: u32| lanes.get(partition as usize).map_or(0, |lane| lane.queued());
-        let view = TopicView::new(self.topic.name(), lanes.len() as u32, &self.memory)
-            .with_batch_bytes(inner.shared.config.batch_bytes)
-            .with_queued(&queued);
-        let partitioner = &inner.shared.config.partitioner;
-        let number = lane.partition().number();
-        catch_unwind(AssertUnwindSafe(|| partitioner.appended(&view, number, bytes, is_full)))
-            .map_err(|panic| panicked("the partitioner", panic.as_ref()))
-    }
-
-    /// A lane for each partition; more, once the topic has more.
-    fn lanes(&self, inner: &Inner) -> Arc<Vec<Arc<Lane>>> {
-        let lanes = self.lanes.load_full();
-        if lanes.len() as u32 >= self.topic.partition_count() {
-            return lanes;
-        }
-        let _making = inner.making.lock();
-        let mut lanes = self.lanes.load().to_vec();
-        for partition in self.topic.partitions().iter().skip(lanes.len()) {
-            let name = self.topic.shared_name().clone();
-            let lane = Arc::new(Lane::new(name, partition.clone(), inner.shared.clone()));
-            inner.shared.add_lane(&lane);
-            lanes.push(lane);
-        }
-        let lanes = Arc::new(lanes);
-        self.lanes.store(lanes.clone());
-        lanes
-    }
+fn is_out_of_room(sent: &Result<Receipt>) -> bool {
+    matches!(sent, Err(Error::BufferFull { .. }))
 }

@@ -23,13 +23,13 @@ pub struct RecordMetadata {
     pub timestamp: Timestamp,
 }
 
-/// How far a record is on its way.
+/// How far a record is on its way. Two words, because every send hands one through.
 #[derive(Debug, Clone)]
-pub(super) enum Stage {
-    /// It is in the log.
-    Written(AppendInfo),
-    /// It is the so-manieth record of a batch.
-    Batched { batch: Arc<ProducerBatch>, index: u32 },
+pub(super) struct Stage {
+    /// The batch that it belongs to; none if it was written alone.
+    pub(super) batch: Option<Arc<ProducerBatch>>,
+    /// Its number in that batch; else its offset.
+    pub(super) number: u64,
 }
 
 /// A promise that a record will be in the log, as sure as the producer's [`Acks`] say.
@@ -39,11 +39,13 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub struct Receipt {
     lane: Arc<Lane>,
+    /// The record's own; or the log's, once it is known to have stamped it.
     timestamp: Timestamp,
     stage: Stage,
 }
 
 impl Receipt {
+    #[inline]
     pub(super) fn new(lane: Arc<Lane>, timestamp: Timestamp, stage: Stage) -> Self {
         Self { lane, timestamp, stage }
     }
@@ -63,9 +65,9 @@ impl Receipt {
     /// # Errors
     /// Why it could not be written, or not be made durable.
     pub fn wait(self) -> Result<RecordMetadata> {
-        let info = match &self.stage {
-            Stage::Written(info) => *info,
-            Stage::Batched { batch, index } => at(self.lane.wait_settled(batch)?, *index),
+        let info = match &self.stage.batch {
+            Some(batch) => at(self.lane.wait_settled(batch)?, self.stage.number),
+            None => written_at(self.stage.number),
         };
         if self.lane.acks() == Acks::Durable {
             self.lane.partition().flush_to(info.last_offset + 1)?;
@@ -86,6 +88,11 @@ impl Receipt {
     fn metadata(&self, info: AppendInfo) -> RecordMetadata {
         metadata(self.lane.topic().clone(), self.partition(), self.timestamp, info)
     }
+}
+
+/// The place of a record that was written alone. When is known already.
+pub(super) fn written_at(offset: u64) -> AppendInfo {
+    AppendInfo { first_offset: offset, last_offset: offset, log_append_time: None }
 }
 
 fn metadata(topic: Arc<str>, partition: u32, timestamp: Timestamp, info: AppendInfo) -> RecordMetadata {
@@ -112,12 +119,13 @@ pub struct ReceiptFuture {
 
 impl ReceiptFuture {
     fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<AppendInfo>> {
-        match &self.receipt.stage {
-            Stage::Written(info) => Poll::Ready(Ok(*info)),
-            Stage::Batched { batch, index } => {
+        let Stage { batch, number } = &self.receipt.stage;
+        match batch {
+            Some(batch) => {
                 let outcome = batch.settled().poll(&mut self.waiting, context, || batch.outcome());
-                outcome.map(|outcome| outcome.map(|info| at(info, *index)))
+                outcome.map(|outcome| outcome.map(|info| at(info, *number)))
             }
+            None => Poll::Ready(Ok(written_at(*number))),
         }
     }
 
@@ -150,7 +158,8 @@ impl Future for ReceiptFuture {
             Poll::Ready(Ok(info)) => info,
         };
         if this.receipt.lane.acks() == Acks::Durable {
-            this.receipt.stage = Stage::Written(info);
+            this.receipt.timestamp = info.log_append_time.unwrap_or(this.receipt.timestamp);
+            this.receipt.stage = Stage { batch: None, number: info.first_offset };
             if !this.receipt.lane.shared().clock.runs_by_itself()
                 && let Err(error) = this.receipt.lane.sync()
             {

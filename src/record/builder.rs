@@ -5,62 +5,19 @@
 
 use std::fmt::Display;
 
+use super::content::Content;
 use super::header::{NO_TIMESTAMP, timestamp_from_millis};
 use super::layout::HEADER_LEN;
 use super::varint::{self, raw_len, varlong_len, zigzag_long};
 use super::{
-    Attributes, BatchHeader, Compression, DECOMPRESSED_BYTES_MAX, EncodedBatch, Header, NO_PRODUCER_EPOCH,
-    NO_PRODUCER_ID, NO_SEQUENCE,
+    Attributes, BatchHeader, Compression, DECOMPRESSED_BYTES_MAX, EncodedBatch, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE, RecordParts,
 };
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
-/// The most bytes that a record takes beside its key, value and headers: length, timestamp delta, offset delta and
-/// attributes.
-const RECORD_OVERHEAD_MAX: usize =
-    varint::VARINT_LEN_MAX + varint::VARLONG_LEN_MAX + varint::VARINT_LEN_MAX + 1;
-const _: () = assert!(RECORD_OVERHEAD_MAX == 21);
-
 /// The most bytes that a batch has: its length is an i32, and a few bytes less make no difference to anybody.
 const BATCH_BYTES_MAX: usize = i32::MAX as usize;
-
-/// The length of what is null: -1, zigzagged.
-const NULL: u8 = 1;
-
-/// What a record is made of.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RecordParts<'a> {
-    /// When it was made. Not negative: on disk, -1 stands for no timestamp.
-    pub timestamp: Option<Timestamp>,
-    /// Its key.
-    pub key: Option<&'a [u8]>,
-    /// Its value; none is a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// Its headers, in this order.
-    pub headers: &'a [Header<'a>],
-}
-
-impl RecordParts<'_> {
-    /// The most bytes that a batch of only this record has, before compression. This is what Kafka's producer holds
-    /// against `max.request.size`.
-    pub fn batch_bytes_max(&self) -> usize {
-        self.content_bytes().saturating_add(HEADER_LEN + RECORD_OVERHEAD_MAX)
-    }
-
-    /// Key, value and headers with their lengths.
-    #[inline]
-    fn content_bytes(&self) -> usize {
-        let headers_count = raw_len((self.headers.len() as u64) << 1);
-        self.headers
-            .iter()
-            .fold(headers_count, |sum, header| {
-                sum.saturating_add(bytes_len(Some(header.key.as_bytes())))
-                    .saturating_add(bytes_len(header.value))
-            })
-            .saturating_add(bytes_len(self.key))
-            .saturating_add(bytes_len(self.value))
-    }
-}
 
 /// Makes record batches.
 ///
@@ -149,10 +106,15 @@ impl BatchBuilder {
 
     /// What [`BatchBuilder::len_bytes`] would be with this record. One that cannot be pushed counts as if it could.
     pub fn size_with(&self, record: &RecordParts<'_>) -> usize {
-        let timestamp = record.timestamp.map_or(NO_TIMESTAMP, Timestamp::as_millis);
+        self.size_with_content(&record.content())
+    }
+
+    #[inline]
+    pub(crate) fn size_with_content(&self, record: &Content<'_>) -> usize {
+        let timestamp = record.timestamp().map_or(NO_TIMESTAMP, Timestamp::as_millis);
         let base = if self.is_empty() { timestamp } else { self.base_timestamp };
         let numbers = varlong_len(timestamp.wrapping_sub(base)) + raw_len(u64::from(self.records) << 1);
-        let body = record.content_bytes().saturating_add(1 + numbers);
+        let body = record.bytes().saturating_add(1 + numbers);
         body.saturating_add(raw_len((body as u64) << 1)).saturating_add(self.end)
     }
 
@@ -162,7 +124,12 @@ impl BatchBuilder {
     /// others), and whatever would make the batch larger than its format or [`DECOMPRESSED_BYTES_MAX`] allows.
     #[inline]
     pub fn push(&mut self, record: &RecordParts<'_>) -> Result<()> {
-        let timestamp = match record.timestamp {
+        self.push_content(&record.content())
+    }
+
+    #[inline]
+    pub(crate) fn push_content(&mut self, record: &Content<'_>) -> Result<()> {
+        let timestamp = match record.timestamp() {
             None => NO_TIMESTAMP,
             Some(timestamp) if timestamp.as_millis() >= 0 => timestamp.as_millis(),
             Some(timestamp) => return Err(refuse("a timestamp of 0 or above", timestamp)),
@@ -174,7 +141,7 @@ impl BatchBuilder {
         let timestamp_raw = zigzag_long(timestamp_delta);
         let offset_raw = u64::from(self.records) << 1;
         let numbers = raw_len(timestamp_raw) + raw_len(offset_raw);
-        let body = record.content_bytes().saturating_add(1 + numbers);
+        let body = record.bytes().saturating_add(1 + numbers);
         let start = self.end;
         let end = self.make_room(body.saturating_add(raw_len((body as u64) << 1)))?;
 
@@ -183,9 +150,7 @@ impl BatchBuilder {
         out[at] = 0; // attributes, which have no meaning yet
         let at = varint::put(out, at + 1, timestamp_raw);
         let at = varint::put(out, at, offset_raw);
-        let at = put_bytes(out, at, record.key);
-        let at = put_bytes(out, at, record.value);
-        let at = put_headers(out, at, record.headers);
+        let at = record.put(out, at);
         assert_eq!(at, out.len(), "a record is as long as was foreseen");
 
         self.base_timestamp = base_timestamp;
@@ -234,8 +199,18 @@ impl BatchBuilder {
 
     /// Makes it as it was when it was new, producer and transaction forgotten, but keeps the buffers.
     pub fn clear(&mut self) {
+        self.reset(self.compression);
+    }
+
+    /// The same, and compresses like this from now on.
+    pub(crate) fn reset(&mut self, compression: Compression) {
         let (buffer, compressed) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.compressed));
-        *self = Self { buffer, compressed, ..Self::new(self.compression) };
+        *self = Self { buffer, compressed, ..Self::new(compression) };
+    }
+
+    /// The bytes of memory that it keeps.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.buffer.capacity() + self.compressed.capacity()
     }
 
     /// Makes room for `bytes` more and says where they end.
@@ -280,34 +255,6 @@ impl BatchBuilder {
     }
 }
 
-/// Bytes that `bytes` take behind their length.
-#[inline(always)]
-fn bytes_len(bytes: Option<&[u8]>) -> usize {
-    bytes.map_or(1, |bytes| bytes.len().saturating_add(raw_len((bytes.len() as u64) << 1)))
-}
-
-#[inline(always)]
-fn put_bytes(out: &mut [u8], at: usize, bytes: Option<&[u8]>) -> usize {
-    let Some(bytes) = bytes else {
-        out[at] = NULL;
-        return at + 1;
-    };
-    let at = varint::put(out, at, (bytes.len() as u64) << 1);
-    let end = at + bytes.len();
-    out[at..end].copy_from_slice(bytes);
-    end
-}
-
-#[inline(always)]
-fn put_headers(out: &mut [u8], at: usize, headers: &[Header<'_>]) -> usize {
-    let mut at = varint::put(out, at, (headers.len() as u64) << 1);
-    for header in headers {
-        at = put_bytes(out, at, Some(header.key.as_bytes()));
-        at = put_bytes(out, at, header.value);
-    }
-    at
-}
-
 #[cold]
 fn refuse(expected: impl Display, found: impl Display) -> Error {
     Error::InvalidBatch { why: format!("expected {expected}, found {found}") }
@@ -316,7 +263,7 @@ fn refuse(expected: impl Display, found: impl Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Batch;
+    use crate::record::{Batch, Header};
 
     fn valued(value: &[u8]) -> RecordParts<'_> {
         RecordParts { value: Some(value), ..RecordParts::default() }

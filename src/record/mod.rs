@@ -49,13 +49,16 @@ mod batch;
 mod builder;
 mod checksum;
 mod compression;
+mod content;
 mod control;
 mod encoded;
+mod fields;
 mod header;
 mod invalid;
 pub mod layout;
 mod new_record;
 mod records;
+mod spare;
 pub mod varint;
 
 #[cfg(test)]
@@ -63,13 +66,17 @@ mod tests;
 
 pub use attributes::{Attributes, TimestampType};
 pub use batch::{Batch, DECOMPRESSED_BYTES_MAX};
-pub use builder::{BatchBuilder, RecordParts};
+pub use builder::BatchBuilder;
 pub use compression::Compression;
+pub(crate) use content::Content;
+pub use content::RecordParts;
 pub use control::ControlRecord;
 pub use encoded::EncodedBatch;
+pub(crate) use fields::{RECORD_LEN_MIN, Span};
+pub(crate) use header::timestamp_from_millis;
 pub use header::{BatchHeader, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE};
 pub use header::{decrement_sequence, increment_sequence};
-pub(crate) use header::{millis_from_timestamp, timestamp_from_millis};
 pub use invalid::Invalid;
 pub use new_record::{NewRecord, Payload};
+pub(crate) use records::CheckedRecord;
 pub use records::{Header, Headers, RecordView, Records, RecordsIter};

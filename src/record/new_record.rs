@@ -1,6 +1,7 @@
 //! A record that is about to be sent. It borrows or owns its parts, as its maker has them at hand.
 
-use super::{Header, RecordParts};
+use super::Header;
+use super::content::{Content, HeaderList};
 use crate::types::Timestamp;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -220,26 +221,31 @@ impl<'a> NewRecord<'a> {
     }
 
     /// Its topic; empty if it has none.
+    #[inline]
     pub fn topic_name(&self) -> &str {
         &self.topic
     }
 
     /// Its partition, if it was named.
+    #[inline]
     pub fn partition_number(&self) -> Option<u32> {
         self.partition
     }
 
     /// When it was made, if that was said.
+    #[inline]
     pub fn created_at(&self) -> Option<Timestamp> {
         self.timestamp
     }
 
     /// Its key.
+    #[inline]
     pub fn key_bytes(&self) -> Option<&[u8]> {
         self.key.as_bytes()
     }
 
     /// Its value.
+    #[inline]
     pub fn value_bytes(&self) -> Option<&[u8]> {
         self.value.as_bytes()
     }
@@ -262,15 +268,11 @@ impl<'a> NewRecord<'a> {
         }
     }
 
-    /// Hands its parts to whoever encodes it; it was made `now` if it does not say when.
-    pub(crate) fn with_parts<T>(&self, now: Timestamp, encode: impl FnOnce(&RecordParts<'_>) -> T) -> T {
-        let headers: Vec<_> = self.header_list().collect();
-        encode(&RecordParts {
-            timestamp: Some(self.timestamp.unwrap_or(now)),
-            key: self.key_bytes(),
-            value: self.value_bytes(),
-            headers: &headers,
-        })
+    /// Its parts, for whoever encodes it; it was made `now` if it does not say when.
+    #[inline(always)]
+    pub(crate) fn content(&self, now: Timestamp) -> Content<'_> {
+        let timestamp = Some(self.timestamp.unwrap_or(now));
+        Content::new(timestamp, self.key_bytes(), self.value_bytes(), HeaderList::New(&self.headers))
     }
 }
 
@@ -310,7 +312,7 @@ mod tests {
         assert_eq!(record.clone().into_owned(), record);
         let names: Vec<_> = record.header_list().map(|header| (header.key, header.value)).collect();
         assert_eq!(names, [("a", Some(&b"1"[..])), ("a", None)]);
-        let timestamp = record.with_parts(Timestamp::from_millis(5), |parts| parts.timestamp);
-        assert_eq!(timestamp, Some(Timestamp::from_millis(5)));
+        let now = Timestamp::from_millis(5);
+        assert_eq!(record.content(now).timestamp(), Some(now));
     }
 }

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::iter::FusedIterator;
 
+use super::fields::{self, Fault, Fields, RECORD_LEN_MIN};
 use super::header::{millis_from_timestamp, timestamp_from_millis};
-use super::varint::{VarintError, decode_varint, decode_varlong};
 use super::{BatchHeader, Invalid, NO_SEQUENCE, TimestampType, increment_sequence};
 use crate::types::Timestamp;
 
@@ -147,9 +147,8 @@ impl<'a> Iterator for Headers<'a> {
         if self.remaining == 0 {
             return None;
         }
-        let mut cursor = Cursor { rest: self.rest };
-        let header = cursor.header().expect("headers are checked when their record is read");
-        self.rest = cursor.rest;
+        let (header, rest) = fields::read_header(self.rest).expect("headers are checked with their record");
+        self.rest = rest;
         self.remaining -= 1;
         Some(header)
     }
@@ -165,7 +164,9 @@ impl FusedIterator for Headers<'_> {}
 /// Reads the records of a batch one after the other.
 #[derive(Debug, Clone)]
 pub struct RecordsIter<'a> {
-    cursor: Cursor<'a>,
+    payload: &'a [u8],
+    /// Where the next record begins.
+    at: usize,
     base_offset: u64,
     base_timestamp: i64,
     log_append_time: Option<i64>,
@@ -179,11 +180,21 @@ pub struct RecordsIter<'a> {
     is_done: bool,
 }
 
+/// A record that was checked whole, not looked at any further: its place in the log, and where its fields lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CheckedRecord {
+    pub(crate) offset_delta: u32,
+    /// As on disk: -1 for none.
+    pub(crate) timestamp: i64,
+    pub(crate) fields: Fields,
+}
+
 impl<'a> RecordsIter<'a> {
     fn new(header: &BatchHeader, payload: &'a [u8]) -> Self {
         let is_stamped = header.timestamp_type() == TimestampType::LogAppend;
         Self {
-            cursor: Cursor { rest: payload },
+            payload,
+            at: 0,
             base_offset: header.base_offset,
             base_timestamp: header.base_timestamp,
             log_append_time: is_stamped.then(|| millis_from_timestamp(header.max_timestamp)),
@@ -196,55 +207,62 @@ impl<'a> RecordsIter<'a> {
         }
     }
 
+    /// Goes through all of them, for those who take note of where records lie instead of looking at them.
     #[inline(always)]
-    fn read(&mut self) -> Result<RecordView<'a>, Fault> {
-        if self.cursor.rest.is_empty() {
-            return Err(Fault::Missing);
+    pub(crate) fn check_each(mut self, mut found: impl FnMut(CheckedRecord)) -> Result<(), Invalid> {
+        while self.index < self.count {
+            match self.read() {
+                Ok(record) => found(record),
+                Err(fault) => return Err(fault.into_invalid(self.index)),
+            }
         }
-        let len = usize::try_from(self.cursor.varint()?).map_err(|_| Fault::NegativeLength)?;
-        let mut body = Cursor { rest: self.cursor.take(len, Fault::LongerThanBatch)? };
-        body.take(1, Fault::EndsEarly)?; // attributes, which have no meaning yet
-        let timestamp_delta = body.varlong()?;
-        let offset_delta = self.check_offset_delta(body.varint()?)?;
-        let key = body.nullable(Fault::KeyTooLong)?;
-        let value = body.nullable(Fault::ValueTooLong)?;
-        let headers_count = body.varint()?;
-        let headers = body.rest;
-        if headers_count != 0 {
-            body.rest = skip_headers(body.rest, headers_count)?;
-        }
-        if !body.rest.is_empty() {
-            return Err(Fault::BytesLeft);
-        }
+        self.check_end().map_err(|fault| fault.into_invalid(self.index))
+    }
 
-        let created = self.base_timestamp.checked_add(timestamp_delta).ok_or(Fault::Timestamp)?;
+    /// A batch that holds more than it counts is as wrong as one that holds less.
+    fn check_end(&self) -> Result<(), Fault> {
+        if self.at == self.payload.len() { Ok(()) } else { Err(Fault::BytesBehind) }
+    }
+
+    #[inline(always)]
+    fn read(&mut self) -> Result<CheckedRecord, Fault> {
+        let fields = Fields::read(self.payload, self.at)?;
+        let offset_delta = self.check_offset_delta(fields.offset_delta)?;
+        let created = self.base_timestamp.checked_add(fields.timestamp_delta).ok_or(Fault::Timestamp)?;
+        self.at = fields.end;
         self.index += 1;
-        Ok(RecordView {
-            offset: self.base_offset.saturating_add(u64::from(offset_delta)),
-            timestamp: self.log_append_time.unwrap_or(created),
-            sequence: match self.base_sequence {
-                base if base < 0 => NO_SEQUENCE,
-                base => increment_sequence(base, offset_delta),
-            },
-            headers_count: headers_count as u32,
-            key,
-            value,
-            headers,
-        })
+        Ok(CheckedRecord { offset_delta, timestamp: self.log_append_time.unwrap_or(created), fields })
     }
 
     /// Offsets grow, with gaps where compaction took something out, and stay inside what the header promises.
     #[inline(always)]
-    fn check_offset_delta(&mut self, delta: i64) -> Result<u32, Fault> {
-        let delta = u32::try_from(delta).map_err(|_| Fault::OffsetOrder)?;
-        if delta < self.next_offset_delta {
-            return Err(Fault::OffsetOrder);
+    fn check_offset_delta(&mut self, delta: i32) -> Result<u32, Fault> {
+        let (expected, found) = (self.next_offset_delta..=self.last_offset_delta, delta as u32);
+        if !expected.contains(&found) {
+            return Err(if delta < 0 || found < self.next_offset_delta {
+                Fault::OffsetOrder
+            } else {
+                Fault::OffsetBeyond
+            });
         }
-        if delta > self.last_offset_delta {
-            return Err(Fault::OffsetBeyond);
+        self.next_offset_delta = found + 1;
+        Ok(found)
+    }
+
+    #[inline(always)]
+    fn view(&self, CheckedRecord { offset_delta, timestamp, fields }: CheckedRecord) -> RecordView<'a> {
+        RecordView {
+            offset: self.base_offset.saturating_add(u64::from(offset_delta)),
+            timestamp,
+            sequence: match self.base_sequence {
+                base if base < 0 => NO_SEQUENCE,
+                base => increment_sequence(base, offset_delta),
+            },
+            headers_count: fields.headers_count,
+            key: fields.key.get(self.payload),
+            value: fields.value.get(self.payload),
+            headers: &self.payload[fields.headers_at..fields.end],
         }
-        self.next_offset_delta = delta + 1;
-        Ok(delta)
     }
 }
 
@@ -258,146 +276,19 @@ impl<'a> Iterator for RecordsIter<'a> {
         }
         let result = if self.index < self.count {
             self.read()
-        } else if self.cursor.rest.is_empty() {
-            self.is_done = true;
-            return None;
         } else {
-            // A batch that holds more than it counts is as wrong as one that holds less.
-            Err(Fault::BytesBehind)
+            self.is_done = true;
+            Err(self.check_end().err()?)
         };
-        self.is_done = result.is_err();
-        Some(result.map_err(|fault| fault.into_invalid(self.index)))
+        self.is_done |= result.is_err();
+        Some(result.map(|checked| self.view(checked)).map_err(|fault| fault.into_invalid(self.index)))
     }
 
     /// The count may lie, so it is only an upper bound, and not above what the bytes can hold.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        const RECORD_LEN_MIN: usize = 7;
-        let bound = self.cursor.rest.len() / RECORD_LEN_MIN + 1;
+        let bound = (self.payload.len() - self.at) / RECORD_LEN_MIN + 1;
         (0, Some(bound.min((self.count - self.index) as usize + 1)))
     }
 }
 
 impl FusedIterator for RecordsIter<'_> {}
-
-/// What is wrong with a record, small enough to travel in a register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Missing,
-    BytesBehind,
-    NegativeLength,
-    LongerThanBatch,
-    EndsEarly,
-    NumberTooLong,
-    Timestamp,
-    OffsetOrder,
-    OffsetBeyond,
-    KeyTooLong,
-    ValueTooLong,
-    HeadersCount,
-    HeaderTooLong,
-    HeaderKeyNull,
-    HeaderKeyText,
-    BytesLeft,
-}
-
-impl Fault {
-    /// Out of line, and with nothing borrowed, so that the iterator can live in registers.
-    #[cold]
-    fn into_invalid(self, index: u32) -> Invalid {
-        let (expected, found) = self.words();
-        Invalid::Records { index, expected, found }
-    }
-
-    /// What the format expects, and what was found.
-    fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Fault::Missing => ("a record, as counted in the header", "the end of the batch"),
-            Fault::BytesBehind => ("the end, as counted in the header", "more bytes"),
-            Fault::NegativeLength => ("a length that is not negative", "a negative one"),
-            Fault::LongerThanBatch => ("a record within its batch", "a length beyond its end"),
-            Fault::EndsEarly => ("a whole record", "its end"),
-            Fault::NumberTooLong => ("a number of at most 5 or 10 bytes", "a longer one"),
-            Fault::Timestamp => ("a timestamp of 64 bits", "a delta that overflows it"),
-            Fault::OffsetOrder => ("an offset above those before it", "a lower one"),
-            Fault::OffsetBeyond => ("an offset within the last offset delta", "a higher one"),
-            Fault::KeyTooLong => ("a key within the record", "a length beyond its end"),
-            Fault::ValueTooLong => ("a value within the record", "a length beyond its end"),
-            Fault::HeadersCount => ("a headers count within the record", "one that cannot be"),
-            Fault::HeaderTooLong => ("a header within the record", "a length beyond its end"),
-            Fault::HeaderKeyNull => ("a header key", "null"),
-            Fault::HeaderKeyText => ("a header key in UTF-8", "other bytes"),
-            Fault::BytesLeft => ("the end of the record", "more bytes"),
-        }
-    }
-}
-
-impl From<VarintError> for Fault {
-    #[inline]
-    fn from(error: VarintError) -> Self {
-        match error {
-            VarintError::Truncated => Fault::EndsEarly,
-            VarintError::TooLong => Fault::NumberTooLong,
-        }
-    }
-}
-
-/// Bytes that are taken from the front.
-#[derive(Debug, Clone)]
-struct Cursor<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Cursor<'a> {
-    #[inline(always)]
-    fn take(&mut self, len: usize, fault: Fault) -> Result<&'a [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(fault)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    /// A 32-bit number, widened: a narrow one would share a register with the fault, to be packed and unpacked each time.
-    #[inline(always)]
-    fn varint(&mut self) -> Result<i64, Fault> {
-        let (value, len) = decode_varint(self.rest)?;
-        self.rest = &self.rest[len..];
-        Ok(value.into())
-    }
-
-    #[inline(always)]
-    fn varlong(&mut self) -> Result<i64, Fault> {
-        let (value, len) = decode_varlong(self.rest)?;
-        self.rest = &self.rest[len..];
-        Ok(value)
-    }
-
-    /// Bytes behind their length. Any negative length is null, as in Kafka.
-    #[inline(always)]
-    fn nullable(&mut self, fault: Fault) -> Result<Option<&'a [u8]>, Fault> {
-        match usize::try_from(self.varint()?) {
-            Ok(len) => self.take(len, fault).map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn header(&mut self) -> Result<Header<'a>, Fault> {
-        let key = self.nullable(Fault::HeaderTooLong)?.ok_or(Fault::HeaderKeyNull)?;
-        let key = std::str::from_utf8(key).map_err(|_| Fault::HeaderKeyText)?;
-        let value = self.nullable(Fault::HeaderTooLong)?;
-        Ok(Header { key, value })
-    }
-}
-
-/// Checks that `bytes` begin with so many headers and says what is behind them.
-///
-/// Each header takes two bytes or more: a count that cannot be true is refused before anything is read for it.
-#[inline(never)]
-fn skip_headers(bytes: &[u8], count: i64) -> Result<&[u8], Fault> {
-    match usize::try_from(count) {
-        Ok(count) if count <= bytes.len() => {
-            let mut cursor = Cursor { rest: bytes };
-            (0..count).try_for_each(|_| cursor.header().map(drop))?;
-            Ok(cursor.rest)
-        }
-        _ => Err(Fault::HeadersCount),
-    }
-}

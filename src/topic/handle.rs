@@ -7,6 +7,7 @@ use crate::partition::Partition;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A topic. A handle: cheap to clone, and shared between threads.
 ///
@@ -22,6 +23,8 @@ struct Inner {
     id: TopicId,
     settings: Arc<ArcSwap<TopicConfig>>,
     partitions: ArcSwap<Vec<Partition>>,
+    /// How many they are: producers ask for every record, and have no use for the list.
+    partition_count: AtomicU32,
 }
 
 impl fmt::Debug for Topic {
@@ -37,8 +40,9 @@ impl Topic {
         settings: Arc<ArcSwap<TopicConfig>>,
         partitions: Vec<Partition>,
     ) -> Self {
+        let partition_count = AtomicU32::new(partitions.len() as u32);
         let partitions = ArcSwap::from_pointee(partitions);
-        Self { inner: Arc::new(Inner { name: name.into(), id, settings, partitions }) }
+        Self { inner: Arc::new(Inner { name: name.into(), id, settings, partitions, partition_count }) }
     }
 
     /// Its name.
@@ -85,12 +89,15 @@ impl Topic {
         &self.inner.settings
     }
 
+    #[inline]
     pub(crate) fn partition_count(&self) -> u32 {
-        self.inner.partitions.load().len() as u32
+        self.inner.partition_count.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_partitions(&self, partitions: Vec<Partition>) {
+        let count = partitions.len() as u32;
         self.inner.partitions.store(Arc::new(partitions));
+        self.inner.partition_count.store(count, Ordering::Release);
     }
 
     pub(crate) fn is_deleted(&self) -> bool {

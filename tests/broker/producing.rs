@@ -278,6 +278,71 @@ fn many_records_sent_at_once_share_a_batch() {
 }
 
 #[test]
+fn a_record_that_its_topic_does_not_take_ends_a_batch_and_those_before_it_are_sent() {
+    let world = World::of(2);
+    let producer = world.producer();
+    let old = Timestamp::from_millis(-1);
+    let records = [order("good"), order("bad").timestamp(old), order("never")];
+    assert!(matches!(producer.send_batch(records), Err(Error::InvalidRecord { .. })));
+    assert_eq!(world.log(), ["good"]);
+}
+
+#[test]
+fn a_topic_that_changes_while_many_are_sent_is_seen_by_those_that_follow() {
+    let world = World::of(2);
+    let producer = with_partitioner(&world, Chosen(|_, topic| topic.partitions() - 1));
+    let admin = world.broker.admin();
+    let records = (0..6).inspect(|number| match number {
+        2 => drop(admin.add_partitions("orders", 4).unwrap()),
+        4 => {
+            admin.delete_topic("orders").unwrap();
+            world.broker.create_topic("orders", TopicConfig::new().partitions(3)).unwrap();
+        }
+        _ => {}
+    });
+    let receipts = producer.send_batch(records.map(|_| keyless())).unwrap();
+    let partitions: Vec<_> = receipts.iter().map(Receipt::partition).collect();
+    assert_eq!(partitions, [1, 1, 3, 3, 2, 2]);
+    assert_eq!(world.log_of(2).len(), 2);
+}
+
+#[test]
+fn an_iterator_that_promises_too_much_is_not_believed() {
+    struct Endless(Option<&'static str>);
+    impl Iterator for Endless {
+        type Item = NewRecord<'static>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.0.take().map(order)
+        }
+
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            (usize::MAX, None)
+        }
+    }
+    let world = World::new();
+    assert_eq!(world.producer().send_batch(Endless(Some("one"))).unwrap().len(), 1);
+}
+
+#[test]
+fn settings_that_are_altered_hold_for_the_next_record() {
+    let world = World::new();
+    let producer = world.producer();
+    let alter = |name: &'static str, value: &'static str| {
+        world.broker.admin().alter_topic("orders", |config| config.set(name, value).unwrap()).unwrap();
+    };
+    send(&producer, "x").wait().unwrap();
+    alter("max.message.bytes", "100");
+    assert!(matches!(producer.send(order("x").value([7; 200])), Err(Error::TooLarge { limit: 100, .. })));
+    alter("cleanup.policy", "compact");
+    assert!(matches!(producer.send(order("x")), Err(Error::InvalidRecord { .. })));
+    alter("message.timestamp.type", "LogAppendTime");
+    let long_ago = Timestamp::from_millis(1);
+    let stamped = producer.send(order("x").key("k").timestamp(long_ago)).unwrap().wait().unwrap();
+    assert_eq!(stamped.timestamp.as_millis(), NOW);
+}
+
+#[test]
 fn a_receipt_tells_of_the_time() {
     let world = World::new();
     world.clock.advance(SECOND);
@@ -294,8 +359,16 @@ fn a_receipt_tells_of_the_time() {
 
     let world = World::with(TopicConfig::new().timestamp_type(TimestampType::LogAppend));
     world.clock.advance(SECOND);
-    let stamped = world.producer().send(order("x").timestamp(given)).unwrap().wait().unwrap();
-    assert_eq!(stamped.timestamp, Timestamp::from_millis(NOW + 1_000));
+    for linger in [AT_ONCE, MINUTE] {
+        let producer = world.broker.producer().acks(Acks::Durable).linger(linger).build().unwrap();
+        let sent = || producer.send(order("x").timestamp(given)).unwrap();
+        let receipts = [sent(), sent()];
+        producer.flush().unwrap();
+        let [waited, awaited] = receipts;
+        let stamped = Timestamp::from_millis(NOW + 1_000);
+        assert_eq!(waited.wait().unwrap().timestamp, stamped);
+        assert_eq!(pollster::block_on(awaited.into_future()).unwrap().timestamp, stamped);
+    }
 }
 
 #[test]

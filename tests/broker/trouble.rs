@@ -73,6 +73,37 @@ fn a_batch_is_given_up_after_the_delivery_timeout() {
 }
 
 #[test]
+fn the_delivery_timeout_runs_from_the_first_record_of_a_batch() {
+    let world = World::new();
+    let settings = world.broker.producer().acks(Acks::Written).linger(8 * SECOND);
+    let producer = settings.delivery_timeout(10 * SECOND).build().unwrap();
+    let first = send(&producer, "first");
+    world.pass(7 * SECOND);
+    let joined = send(&producer, "joined late");
+    world.disk.set_full(true);
+    assert!(first.wait().is_err() && joined.wait().is_err());
+    assert_eq!(world.elapsed(), 10 * SECOND, "what it lingered is part of it");
+    world.disk.set_full(false);
+    world.pass(MINUTE);
+    assert_eq!(world.log(), [""; 0], "what was given up does not come back");
+}
+
+#[test]
+fn a_batch_that_lingered_all_its_time_is_tried_once() {
+    let lingering = |world: &World| {
+        let settings = world.broker.producer().acks(Acks::Written).linger(MINUTE);
+        settings.delivery_timeout(MINUTE).build().unwrap()
+    };
+    let world = World::new();
+    assert_eq!(send(&lingering(&world), "in time").wait().unwrap().offset, 0);
+
+    let world = World::new();
+    world.disk.set_full(true);
+    assert!(matches!(send(&lingering(&world), "too late").wait(), Err(Error::DiskFull { .. })));
+    assert_eq!(world.elapsed(), MINUTE);
+}
+
+#[test]
 fn waiting_for_a_receipt_lets_the_time_pass_that_it_takes() {
     let world = World::new();
     let producer = world.broker.producer().acks(Acks::Written).delivery_timeout(10 * SECOND).build().unwrap();

@@ -216,6 +216,52 @@ fn a_paused_topic_does_not_end_a_poll() {
 }
 
 #[test]
+fn nobody_spins_by_a_clock_that_stands_still() {
+    let world = World::new();
+    let settings = world.broker.consumer().assign([("orders", 0)]).start(Start::Earliest);
+    let mut consumer = settings.spin(MINUTE).build().unwrap();
+    assert!(consumer.poll(SECOND).unwrap().is_empty());
+    assert_eq!(world.elapsed(), SECOND);
+}
+
+/// On the machine's own clock, by which one can spin.
+fn spinning() -> (Broker, Consumer) {
+    let broker = Broker::in_memory().expect("a sound set-up");
+    broker.create_topic("orders", TopicConfig::new()).expect("a sound set-up");
+    let settings = broker.consumer().assign([("orders", 0)]).start(Start::Earliest);
+    let consumer = settings.spin(MINUTE).build().expect("a sound set-up");
+    (broker, consumer)
+}
+
+#[test]
+fn a_poll_that_spins_returns_when_its_time_has_passed() {
+    let (_broker, mut consumer) = spinning();
+    assert!(consumer.poll(Duration::from_millis(5)).unwrap().is_empty());
+    assert!(consumer.poll(AT_ONCE).unwrap().is_empty());
+}
+
+#[test]
+fn a_poll_that_spins_gets_what_comes_and_can_be_woken() {
+    let (broker, mut consumer) = spinning();
+    let partition = broker.topic("orders").unwrap().partition(0).unwrap();
+    let handle = consumer.wakeup_handle();
+    std::thread::scope(|scope| {
+        let (polled, seen) = channel();
+        let polling = scope.spawn(move || {
+            let first = consumer.poll(MINUTE).map(|records| values(&records));
+            polled.send(()).unwrap();
+            (first, consumer.poll(MINUTE).map(|records| values(&records)))
+        });
+        partition.append([NewRecord::new().value("a")], Acks::Written).unwrap();
+        seen.recv().unwrap();
+        handle.wakeup();
+        let (first, second) = polling.join().unwrap();
+        assert_eq!(first.unwrap(), ["a"]);
+        assert!(matches!(second, Err(Error::WokenUp)));
+    });
+}
+
+#[test]
 fn room_in_the_buffer_ends_the_wait_of_a_sender() {
     let (sender, waits) = channel();
     let inner = ManualClock::new(Timestamp::from_millis(NOW));

@@ -1,11 +1,13 @@
 //! Batches that failed with something that may pass: kept as they are, and tried again in their order.
 //!
-//! Those behind one wait for it, so nothing overtakes. Once its time is up it fails for good, with the reason itself.
+//! Those behind one wait for it, so nothing overtakes. Once its time is up it fails for good, with the reason itself. As
+//! in Kafka that time begins when the batch does, with its first record; what it lingered is part of it. But whatever its
+//! time, each is tried once.
 
 use super::super::batch::ProducerBatch;
-use super::{Lane, State};
+use super::{Lane, Open, State};
 use crate::error::Result;
-use crate::partition::AppendInfo;
+use crate::partition::{Admission, AppendInfo};
 use crate::record::EncodedBatch;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,18 +33,24 @@ pub(super) enum Drive {
 }
 
 impl Lane {
-    /// Keeps what is in the builder, to be tried again.
-    pub(super) fn seal(&self, state: &mut State, batch: Arc<ProducerBatch>, memory: usize) -> Result<()> {
+    /// Keeps the batch that is in the builder, to be tried again.
+    pub(super) fn seal(&self, state: &mut State, open: Open) -> Result<()> {
         let bytes = state.builder.build()?.bytes().to_vec();
-        let (created_at, backoff) = (self.shared.clock.monotonic(), self.shared.config.retry_backoff);
-        let retry_at = created_at.saturating_add(backoff);
+        let Open { batch, created_at, memory } = open;
+        let (now, backoff) = (self.shared.clock.monotonic(), self.shared.config.retry_backoff);
+        let retry_at = now.saturating_add(backoff).min(self.expiry(created_at));
         self.shared.schedule(retry_at);
         state.sealed.push_back(Sealed { batch, bytes, memory, created_at, retry_at, backoff });
         Ok(())
     }
 
+    /// Whether a batch that failed has no time left to be tried again.
+    pub(super) fn is_expired(&self, open: &Open) -> bool {
+        self.shared.clock.monotonic() >= self.expiry(open.created_at)
+    }
+
     /// Tries the sealed batches again, in order, as far as they succeed.
-    pub(super) fn retry(&self, state: &mut State, drive: Drive) {
+    pub(super) fn retry(&self, state: &mut State, admission: Admission<'_>, drive: Drive) {
         while let Some(mut front) = state.sealed.pop_front() {
             let (now, is_due) = match drive {
                 Drive::Due(now) => (now, front.retry_at <= now),
@@ -52,9 +60,9 @@ impl Lane {
                 state.sealed.push_front(front);
                 return;
             }
-            match self.write_sealed(state, &mut front) {
-                Err(error) if error.is_retriable() && now < self.expiry(&front) => {
-                    front.retry_at = now.saturating_add(front.backoff).min(self.expiry(&front));
+            match self.write_sealed(state, admission, &mut front) {
+                Err(error) if error.is_retriable() && now < self.expiry(front.created_at) => {
+                    front.retry_at = now.saturating_add(front.backoff).min(self.expiry(front.created_at));
                     front.backoff = (front.backoff * 2).min(self.shared.config.retry_backoff_max);
                     self.shared.schedule(front.retry_at);
                     state.sealed.push_front(front);
@@ -65,17 +73,22 @@ impl Lane {
         }
     }
 
-    fn expiry(&self, sealed: &Sealed) -> Duration {
-        sealed.created_at.saturating_add(self.shared.config.delivery_timeout)
+    fn expiry(&self, created_at: Duration) -> Duration {
+        created_at.saturating_add(self.shared.config.delivery_timeout)
     }
 
-    fn write_sealed(&self, state: &mut State, sealed: &mut Sealed) -> Result<AppendInfo> {
+    fn write_sealed(
+        &self,
+        state: &mut State,
+        admission: Admission<'_>,
+        sealed: &mut Sealed,
+    ) -> Result<AppendInfo> {
         let mut encoded = EncodedBatch::from_bytes(&mut sealed.bytes)?;
         if let Some(id) = self.shared.producer_id {
             encoded.stamp_producer(id, 0, state.next_sequence);
         }
-        let info = self.partition.append_batch(&mut encoded)?;
-        self.written(state, info);
+        let info = self.partition.append_batch(admission, &mut encoded)?;
+        self.written(state, admission, info);
         Ok(info)
     }
 }
