@@ -27,6 +27,9 @@ pub struct Appended {
 /// Everything that only the holder of the write lock may touch.
 #[derive(Debug)]
 pub(super) struct Writer {
+    /// The settings and the epoch of the log, at hand for each append.
+    pub(super) config: Arc<LogConfig>,
+    pub(super) epoch: i32,
     pub(super) active: ActiveSegment,
     pub(super) transactions: OpenTransactions,
     /// The end when the log was opened, from which reservations grow.
@@ -62,17 +65,15 @@ impl Log {
     pub fn append(&self, batch: &mut EncodedBatch<'_>) -> Result<Appended> {
         let mut writer = self.writer.lock();
         self.check_writable()?;
-        let config = self.config.load();
-        check_size(&config, batch)?;
+        check_size(&writer.config, batch)?;
         let base_offset = self.marks.end();
         let last_offset = base_offset + u64::from(batch.header().last_offset_delta);
         if i64::try_from(last_offset).is_err() {
             return Err(Error::InvalidBatch { why: "the log has no offsets left".into() });
         }
         self.reserve(&mut writer, last_offset + 1)?;
-        let epoch = self.leader_epoch();
-        batch.assign(base_offset, epoch);
-        if self.must_roll(&config, &mut writer, batch)? {
+        batch.assign(base_offset, writer.epoch);
+        if self.must_roll(&mut writer, batch)? {
             self.roll(&mut writer, base_offset)?;
         }
         let Writer { active, transactions, .. } = &mut *writer;
@@ -97,9 +98,9 @@ impl Log {
         Ok(())
     }
 
-    fn must_roll(&self, config: &LogConfig, writer: &mut Writer, batch: &EncodedBatch<'_>) -> Result<bool> {
+    fn must_roll(&self, writer: &mut Writer, batch: &EncodedBatch<'_>) -> Result<bool> {
         let header = batch.header();
-        let active = &mut writer.active;
+        let Writer { config, active, .. } = writer;
         let first_timestamp = active.first_timestamp()?;
         // The wall clock is only asked where it counts: it costs as much as encoding a record.
         let by_records = first_timestamp.is_some_and(|first| first.as_millis() >= 0);
@@ -108,7 +109,7 @@ impl Log {
             bytes: active.segment().bytes(),
             first_timestamp,
             opened_at: active.opened_at(),
-            indexes_are_full: active.indexes_are_full(config.segment_index_bytes),
+            indexes_are_full: active.indexes_are_full(),
             incoming_bytes: header.size.into(),
             incoming_last_offset: header.last_offset(),
             incoming_timestamp: header.max_timestamp,
@@ -124,7 +125,7 @@ impl Log {
         writer.names_unsynced = true;
         writer.active.segment().seal(base_offset);
         writer.unsynced.push(writer.active.segment().clone());
-        writer.active = ActiveSegment::new(segment.clone(), &self.config.load(), self.clock.now());
+        writer.active = ActiveSegment::new(segment.clone(), &writer.config, self.clock.now());
         self.segments.store(Arc::new(self.segments.load().with(segment)));
         Ok(())
     }

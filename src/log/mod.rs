@@ -106,7 +106,9 @@ impl Log {
     /// [`Error::InvalidConfig`], and then nothing changes.
     pub fn reconfigure(&self, config: LogConfig) -> Result<()> {
         config.validate()?;
-        self.config.store(Arc::new(config));
+        let (config, mut writer) = (Arc::new(config), self.writer.lock());
+        writer.config = config.clone();
+        self.config.store(config);
         Ok(())
     }
 
@@ -162,7 +164,7 @@ impl Log {
     }
 
     /// Begins a new epoch at an offset: in the manifest, which counts, and in Kafka's file.
-    fn begin_epoch(&self, start_offset: u64) -> Result<()> {
+    fn begin_epoch(&self, writer: &mut Writer, start_offset: u64) -> Result<()> {
         let mut epochs = self.epochs.load().as_ref().clone();
         let epoch = epochs.latest().map_or(0, |latest| latest + 1);
         epochs.assign(epoch, start_offset);
@@ -170,6 +172,7 @@ impl Log {
             .map_err(|failure| self.failed(failure))?;
         checkpoint::write_epochs(self.home.fs.as_ref(), &self.path().join(LEADER_EPOCHS), &epochs)?;
         self.epochs.store(Arc::new(epochs));
+        writer.epoch = epoch;
         Ok(())
     }
 

@@ -346,7 +346,11 @@ impl Opening<'_> {
             last_stable: self.transactions.first_offset().unwrap_or(end),
             end,
         };
+        let epochs = self.survey.contents.epochs;
+        let config = Arc::new(config);
         let writer = Writer {
+            epoch: epochs.latest().unwrap_or(0),
+            config: config.clone(),
             active: ActiveSegment::new(last, &config, clock.now()),
             transactions: self.transactions,
             opened_end: end,
@@ -356,11 +360,11 @@ impl Opening<'_> {
         };
         Log {
             home: self.home.clone(),
-            config: ArcSwap::from_pointee(config),
+            config: ArcSwap::new(config),
             clock,
             marks: Marks::new(marks),
             segments: ArcSwap::from_pointee(SegmentList::new(self.segments)),
-            epochs: ArcSwap::from_pointee(self.survey.contents.epochs),
+            epochs: ArcSwap::from_pointee(epochs),
             durable_end,
             writer: Mutex::new(writer),
             flusher: Flusher::new(manifest),

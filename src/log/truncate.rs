@@ -80,7 +80,7 @@ impl Log {
         self.file_closed(&writer.unsynced)?;
         writer.unsynced.clear();
         writer.names_unsynced = false;
-        self.begin_epoch(end)
+        self.begin_epoch(writer, end)
     }
 
     fn plan_cut(&self, writer: &Writer, offset: u64) -> Result<Cut> {

@@ -19,6 +19,8 @@ pub(crate) struct ActiveSegment {
     ahead: Ahead,
     segment_bytes: u32,
     index_interval: u32,
+    index_bytes_max: u32,
+    indexes_are_full: bool,
     /// What the age of the segment is counted from: see [`ActiveSegment::first_timestamp`].
     first_timestamp: Option<Option<Timestamp>>,
     opened_at: Timestamp,
@@ -36,14 +38,21 @@ pub(crate) struct AppendFailure {
 impl ActiveSegment {
     /// The right to go on where a segment ends. Its file ends there too.
     pub(crate) fn new(segment: Arc<Segment>, config: &LogConfig, now: Timestamp) -> Self {
-        Self {
+        let mut active = Self {
             ahead: Ahead::ending_at(segment.bytes()),
             segment,
             segment_bytes: config.segment_bytes,
             index_interval: config.index_interval_bytes,
+            index_bytes_max: config.segment_index_bytes,
+            indexes_are_full: false,
             first_timestamp: None,
             opened_at: now,
-        }
+        };
+        active.indexes_are_full = match &*active.segment.indexes.read() {
+            Indexes::Live(live) => live.is_full(active.index_bytes_max),
+            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
+        };
+        active
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -71,11 +80,9 @@ impl ActiveSegment {
         Ok(*self.first_timestamp.insert(header.max_timestamp))
     }
 
-    pub(crate) fn indexes_are_full(&self, bytes_max: u32) -> bool {
-        match &*self.segment.indexes.read() {
-            Indexes::Live(live) => live.is_full(bytes_max),
-            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
-        }
+    /// Whether an index is as large as it was to become when the segment was begun.
+    pub(crate) fn indexes_are_full(&self) -> bool {
+        self.indexes_are_full
     }
 
     /// Writes a batch behind the others, notes it in the indexes, and publishes it.
@@ -96,6 +103,7 @@ impl ActiveSegment {
                 if let Some(aborted) = aborted {
                     live.push_aborted(aborted);
                 }
+                self.indexes_are_full = live.is_full(self.index_bytes_max);
             }
             Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
         }
