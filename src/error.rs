@@ -379,59 +379,69 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-}
 
-impl Error {
-    /// Whether the same call may well succeed later, with nothing done but waiting or freeing space.
-    pub fn is_retriable(&self) -> bool {
-        match self {
-            Error::DiskFull { .. }
-            | Error::Locked { .. }
-            | Error::Timeout { .. }
-            | Error::BufferFull { .. }
-            | Error::WokenUp => true,
-            Error::Io { source, .. } => {
-                matches!(
-                    source.kind(),
-                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) || is_out_of_descriptors(source)
-            }
-            _ => false,
-        }
-    }
+    /// The group does not know this member: it left, was expired or evicted, or never joined.
+    #[error(
+        "group {group:?} has no member {member:?}{}; what it read since is read by others, so join again",
+        if member.is_empty() { ", and members it has: only they may commit" } else { "" }
+    )]
+    UnknownMember {
+        /// The group.
+        group: String,
+        /// The member; empty if none was named.
+        member: String,
+    },
 
-    /// Whether whoever met it can go on only with a new one: the log opened anew, the producer built anew.
-    pub fn is_fatal(&self) -> bool {
-        matches!(
-            self,
-            Error::ProducerFenced { .. }
-                | Error::CoordinatorFenced { .. }
-                | Error::OutOfOrderSequence { .. }
-                | Error::HandleClosed { .. }
-                | Error::Poisoned { .. }
-                | Error::Indeterminate { .. }
-                | Error::ReadOnly { .. }
-                | Error::Closed { .. }
-        )
-    }
+    /// The group has gone on without this member noticing, as after a rebalance.
+    #[error(
+        "group {group:?} is at epoch {current} with {member:?}, not {found}; poll to learn what is assigned now"
+    )]
+    IllegalGeneration {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+        /// The epoch that the member is at, or the group where there is no such member.
+        current: u32,
+        /// The epoch that it named.
+        found: u32,
+    },
 
-    /// Puts words to a failure of the file system.
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let (path, source) = (path.to_owned(), Arc::new(source));
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::DiskFull { action, path, source }
-            }
-            _ => Error::Io { action, path, source },
-        }
-    }
-}
+    /// Another consumer with the same instance id has taken over.
+    #[error(
+        "instance {instance:?} of group {group:?} is another member now; stop this one, or give it an id of its own"
+    )]
+    FencedInstance {
+        /// The group.
+        group: String,
+        /// The instance id.
+        instance: String,
+    },
 
-/// EMFILE and ENFILE have no kind of their own.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+    /// The group is about to divide its partitions anew, and this member has no part in it yet.
+    #[error("group {group:?} is rebalancing; poll until partitions are assigned, then try again")]
+    RebalanceInProgress {
+        /// The group.
+        group: String,
+    },
+
+    /// There is no such group, or not any more.
+    #[error(
+        "there is no group {group:?}, or it was deleted; join it or commit to it anew, or check the name"
+    )]
+    UnknownGroup {
+        /// The group.
+        group: String,
+    },
+
+    /// Only a group without members can be changed in this way.
+    #[error("group {group:?} has {members} members; close these first, or wait until they have expired")]
+    GroupNotEmpty {
+        /// The group.
+        group: String,
+        /// How many.
+        members: usize,
+    },
 }
 
 /// Puts words to a `std::io` failure where it happens: `file.sync().or_io("sync", path)?`.
@@ -446,37 +456,6 @@ impl<T> OrIo<T> for io::Result<T> {
     }
 }
 
+mod answers;
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_told_apart_and_can_be_retried() {
-        let full = Error::io("write to", Path::new("x.log"), io::Error::from(io::ErrorKind::StorageFull));
-        assert!(matches!(full, Error::DiskFull { .. }));
-        assert!(full.is_retriable() && !full.is_fatal());
-        assert!(full.to_string().contains("x.log"));
-    }
-
-    #[test]
-    fn damage_says_where_reading_can_go_on() {
-        let corrupt = Error::Corrupt {
-            path: "a/00000000000000000000.log".into(),
-            position: 128,
-            expected: "checksum 0x1".into(),
-            found: "0x2".into(),
-            offsets: 7..9,
-        };
-        let text = corrupt.to_string();
-        assert!(
-            text.contains("byte 128") && text.contains("offsets 7 to 8") && text.contains("seek to 9"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn the_error_travels_between_threads() {
-        fn travels<T: Send + Sync + 'static>() {}
-        travels::<Error>();
-    }
-}
+mod tests;

@@ -26,6 +26,7 @@
 //! - [`Broker`]: opens a directory, or memory, and hands out everything else.
 //! - [`Producer`], [`Consumer`], [`Admin`]: what programs and operators hold. [`partitioners`]: where a record goes.
 //! - [`Topic`], [`Partition`]: the log itself, without a client in between.
+//! - [`group`]: who reads what and how far, as pure functions. [`assignors`]: how partitions are divided.
 //! - [`log`]: one partition's log, and a directory of many. Append, flush, read, find by time, truncate, recover.
 //! - [`segment`]: the files that a log is cut into, and their indexes.
 //! - [`record`]: records to bytes and back.
@@ -42,6 +43,7 @@ mod config;
 mod consumer;
 mod engine;
 mod error;
+pub mod group;
 pub mod io;
 pub mod log;
 pub mod partition;
@@ -56,6 +58,7 @@ pub use broker::{Broker, BrokerBuilder};
 pub use config::{Acks, CleanupPolicy, Isolation, LogConfig, TopicConfig, Visibility};
 pub use consumer::{Consumer, ConsumerBuilder, PollFuture, RecordStream, Start, WakeupHandle};
 pub use error::{Error, Result};
+pub use group::assignor as assignors;
 pub use log::{ReadLimit, Watermarks};
 pub use partition::{AppendInfo, Partition, Record, RecordRef, Records};
 pub use producer::{

@@ -9,9 +9,10 @@ use crate::record::EncodedBatch;
 use crate::segment::{ActiveSegment, AppendFailure, OpenTransactions, Segment};
 use std::sync::Arc;
 
-/// The first reservation of offsets. They grow with the log, so that a crash never skips more offsets than were given
-/// out since it was opened (or this many).
+/// The first reservation of offsets. They grow with the log, so that a crash skips no more offsets than this, or than some
+/// thirty times as many as were given out since it was opened: a sync for each is paid a few times, and then no more.
 const RESERVATION_MIN: u64 = 1 << 10;
+const RESERVATION_GROWTH: u64 = 16;
 /// Beyond this the sync of a reservation costs nothing any more.
 pub(super) const RESERVATION_MAX: u64 = 1 << 20;
 
@@ -90,7 +91,7 @@ impl Log {
         if end <= writer.reserved_end {
             return Ok(());
         }
-        let grown = (end - writer.opened_end).next_power_of_two();
+        let grown = (end - writer.opened_end).next_power_of_two().saturating_mul(RESERVATION_GROWTH);
         let reserved_end =
             end.saturating_add(grown.clamp(RESERVATION_MIN, RESERVATION_MAX)).min(i64::MAX as u64);
         self.commit(|state| state.reserved_end = reserved_end)?;

@@ -1,0 +1,42 @@
+//! Neighbours together: each topic is cut into as many ranges as it has subscribers.
+
+use super::layout::Layout;
+use super::{Assignment, Assignor, RebalanceProtocol, Subscriptions};
+
+/// Kafka's `range`, its default: topic by topic, each subscriber gets a range, and the first ones get one more where it
+/// does not divide evenly.
+///
+/// Topics of equal size and with the same subscribers are cut alike, so whoever reads partition 3 of one reads
+/// partition 3 of the others: made for joins. The price: many topics with few partitions all go to the first members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Range;
+
+impl Assignor for Range {
+    fn name(&self) -> &str {
+        "range"
+    }
+
+    fn protocol(&self) -> RebalanceProtocol {
+        RebalanceProtocol::Eager
+    }
+
+    fn assign(&self, group: &Subscriptions) -> Assignment {
+        let layout = Layout::new(group);
+        let mut places = vec![0; layout.members().len()];
+        for (place, member) in layout.static_members_first().into_iter().enumerate() {
+            places[member as usize] = place;
+        }
+        let mut owners = vec![None; layout.partitions_len()];
+        for (topic, mut subscribers) in layout.subscribers().into_iter().enumerate() {
+            subscribers.sort_by_key(|member| places[*member as usize]);
+            let mut partitions = layout.partitions_of(topic);
+            let (each, one_more) =
+                (partitions.len() / subscribers.len(), partitions.len() % subscribers.len());
+            for (place, member) in subscribers.into_iter().enumerate() {
+                let share = each + usize::from(place < one_more);
+                partitions.by_ref().take(share).for_each(|partition| owners[partition] = Some(member));
+            }
+        }
+        layout.assignment(&owners)
+    }
+}

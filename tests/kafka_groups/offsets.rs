@@ -1,0 +1,169 @@
+//! `__consumer_offsets` as a broker left it: simple groups, classic ones, one that a broker coordinates itself, deleted
+//! offsets and a deleted group. Also offsets that were committed in transactions.
+
+use crate::fixtures::fixtures;
+use brooklet::clock::ManualClock;
+use brooklet::group::entries::{
+    ConsumerAssignment, ConsumerSubscription, GroupMetadataValue, Key, OffsetCommitValue, Undecodable,
+};
+use brooklet::io::{Fs, MemFs};
+use brooklet::{Broker, Isolation, ReadLimit, Timestamp, TopicPartition};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+/// A broker over a copy of a directory.
+fn adopted(folder: &Path) -> Broker {
+    let disk: Arc<dyn Fs> = Arc::new(MemFs::new());
+    copy(&disk, folder, Path::new("/data"));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
+    Broker::builder().fs(disk).clock(clock).adopt(true).open("/data").expect("Kafka closed it in order")
+}
+
+fn copy(disk: &Arc<dyn Fs>, source: &Path, target: &Path) {
+    disk.create_dir(target).expect("it is new");
+    for entry in fs::read_dir(source).expect("the fixture is readable") {
+        let source = entry.expect("the entry is readable").path();
+        let target = target.join(source.file_name().expect("an entry has a name"));
+        if source.is_dir() {
+            copy(disk, &source, &target);
+        } else {
+            let bytes = fs::read(&source).expect("it is readable");
+            disk.create(&target).and_then(|file| file.write_all_at(0, &bytes)).expect("it fits");
+        }
+    }
+}
+
+/// All records of `__consumer_offsets`, aborted ones left out.
+fn entries(folder: &Path) -> Vec<Entry> {
+    let broker = adopted(folder);
+    let topic = broker.topic("__consumer_offsets").expect("it is there");
+    let mut entries = Vec::new();
+    for number in 0..5 {
+        let partition = topic.partition(number).expect("it is there");
+        let (mut at, end) = (partition.watermarks().start, partition.watermarks().end);
+        let id = TopicPartition::new("__consumer_offsets", number).expect("Kafka took it");
+        while at < end {
+            let records =
+                partition.read(at, ReadLimit::bytes(1 << 20), Isolation::ReadCommitted).expect("it is whole");
+            let keyed = records.iter().map(|record| {
+                (record.key().expect("all have keys").to_vec(), record.value().map(<[u8]>::to_vec))
+            });
+            entries.extend(keyed);
+            // Without records there is nothing further on but markers.
+            at = records.next_offset(&id).unwrap_or(end);
+        }
+    }
+    entries
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a coordinator would know after reading it all.
+#[derive(Default)]
+struct Known {
+    offsets: BTreeMap<(String, TopicPartition), OffsetCommitValue>,
+    groups: BTreeMap<String, GroupMetadataValue>,
+    tombstones: usize,
+    others: usize,
+}
+
+/// Decodes all, encodes each again, and adds up what holds in the end.
+fn replay(folder: &Path) -> Known {
+    let mut known = Known::default();
+    for (key, value) in entries(folder) {
+        let decoded = match Key::decode(&key) {
+            Ok(decoded) => decoded,
+            Err(Undecodable::UnknownVersion { version: 3..=8 }) => {
+                known.others += 1;
+                continue;
+            }
+            Err(error) => panic!("{}: {error}", text(&key)),
+        };
+        assert_eq!(decoded.encode(), key, "{decoded:?}");
+        known.tombstones += usize::from(value.is_none());
+        let value = value.as_deref();
+        match decoded {
+            Key::OffsetCommit { group, partition } => match value {
+                None => drop(known.offsets.remove(&(group, partition))),
+                Some(bytes) => {
+                    let value = OffsetCommitValue::decode(bytes).expect("Kafka wrote it");
+                    assert_eq!(text(&value.encode()), text(bytes));
+                    known.offsets.insert((group, partition), value);
+                }
+            },
+            Key::GroupMetadata { group } => match value {
+                None => drop(known.groups.remove(&group)),
+                Some(bytes) => {
+                    let value = GroupMetadataValue::decode(bytes).expect("Kafka wrote it");
+                    assert_eq!(text(&value.encode()), text(bytes));
+                    known.groups.insert(group, value);
+                }
+            },
+        }
+    }
+    known
+}
+
+/// What an operator of Kafka saw.
+fn committed(folder: &Path) -> BTreeMap<(String, TopicPartition), (u64, String, Option<u32>)> {
+    let read = fs::read_to_string(folder.join("expected.json")).expect("it is readable");
+    let expected: Value = serde_json::from_str(&read).expect("it is JSON");
+    let mut committed = BTreeMap::new();
+    for (group, offsets) in expected["committed_offsets"].as_object().expect("groups") {
+        for offset in offsets.as_array().expect("offsets") {
+            let number = offset["partition"].as_u64().expect("a number") as u32;
+            let topic = offset["topic"].as_str().expect("a name");
+            let partition = TopicPartition::new(topic, number).expect("Kafka took it");
+            let metadata = offset["metadata"].as_str().expect("a text").to_owned();
+            let epoch = offset["leader_epoch"].as_u64().map(|epoch| epoch as u32);
+            let value = (offset["offset"].as_u64().expect("a number"), metadata, epoch);
+            committed.insert((group.clone(), partition), value);
+        }
+    }
+    committed
+}
+
+#[test]
+fn what_a_broker_wrote_is_read_and_written_again_byte_for_byte() {
+    let Some(folder) = fixtures() else { return };
+    for (name, groups, tombstones, others) in
+        [("groups", 2, 4, 18), ("transactions", 0, 0, 0), ("transactions-v2", 0, 0, 0)]
+    {
+        let folder = folder.join(name);
+        let known = replay(&folder.join("dir"));
+        let ours = known
+            .offsets
+            .iter()
+            .map(|(key, value)| (key.clone(), (value.offset, value.metadata.clone(), value.leader_epoch)));
+        assert_eq!(ours.collect::<BTreeMap<_, _>>(), committed(&folder), "{name}");
+        assert!(!known.offsets.is_empty(), "{name}");
+        assert_eq!((known.groups.len(), known.tombstones), (groups, tombstones), "{name}");
+        assert!(known.others >= others, "{name}: {}", known.others);
+    }
+}
+
+#[test]
+fn what_members_said_to_each_other_is_read_and_written_again() {
+    let Some(folder) = fixtures() else { return };
+    let mut members = 0;
+    for (key, value) in entries(&folder.join("groups").join("dir")) {
+        let (Ok(Key::GroupMetadata { .. }), Some(value)) = (Key::decode(&key), value) else { continue };
+        let group = GroupMetadataValue::decode(&value).expect("Kafka wrote it");
+        for member in &group.members {
+            let said = ConsumerSubscription::decode(&member.subscription).expect("Kafka's client wrote it");
+            let given = ConsumerAssignment::decode(&member.assignment).expect("Kafka's client wrote it");
+            assert_eq!(text(&said.encode()), text(&member.subscription), "{said:?}");
+            assert_eq!(text(&given.encode()), text(&member.assignment), "{given:?}");
+            assert!(said.topics.iter().all(|topic| ["in-a", "in-b"].contains(&topic.as_str())), "{said:?}");
+            members += 1;
+        }
+    }
+    assert!(members > 0, "no group had members");
+}
