@@ -131,6 +131,11 @@ impl Clock for ManualClock {
     }
 }
 
+/// Lets other threads have this processor, if any wants it. No time is waited for.
+pub(crate) fn give_way() {
+    std::thread::yield_now();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

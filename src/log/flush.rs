@@ -8,6 +8,7 @@ use super::durable_end::DurableEnd;
 use super::manifest::{Fact, Manifest};
 use super::marks::Mark;
 use super::{Log, Refusal};
+use crate::clock::give_way;
 use crate::error::{Error, OrIo, Result};
 use crate::segment::{Segment, TimeEntry};
 use parking_lot::{Condvar, Mutex};
@@ -16,18 +17,44 @@ use std::sync::Arc;
 /// Who flushes, and who waits.
 #[derive(Debug)]
 pub(super) struct Flusher {
-    busy: Mutex<bool>,
+    turns: Mutex<Turns>,
     finished: Condvar,
     /// Only the one who flushes touches it.
     manifest: Mutex<Manifest>,
 }
 
+#[derive(Debug, Default)]
+struct Turns {
+    is_taken: bool,
+    /// How many wait for the present turn to end.
+    waiting: usize,
+    /// How many waited when the last turn ended.
+    released: usize,
+}
+
 /// The right to flush; given back when dropped, whatever happened.
 struct Turn<'a>(&'a Flusher);
 
+impl Turn<'_> {
+    /// Lets those come back whom the last turn released: most of them are about to append and to flush once more. Without
+    /// this, whoever is first would sync for himself alone, and all others would wait for that and one more sync.
+    fn gather(&self) {
+        let expected = self.0.turns.lock().released;
+        for _ in 0..expected {
+            give_way();
+            if self.0.turns.lock().waiting >= expected {
+                return;
+            }
+        }
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0.busy.lock() = false;
+        let mut turns = self.0.turns.lock();
+        turns.is_taken = false;
+        turns.released = std::mem::take(&mut turns.waiting);
+        drop(turns);
         self.0.finished.notify_all();
     }
 }
@@ -45,17 +72,18 @@ struct Work {
 
 impl Flusher {
     pub(super) fn new(manifest: Manifest) -> Self {
-        Self { busy: Mutex::new(false), finished: Condvar::new(), manifest: Mutex::new(manifest) }
+        Self { turns: Mutex::default(), finished: Condvar::new(), manifest: Mutex::new(manifest) }
     }
 
     /// Takes the turn, or waits for the one who has it to end; then there may be nothing left to do.
     fn turn(&self) -> Option<Turn<'_>> {
-        let mut busy = self.busy.lock();
-        if *busy {
-            self.finished.wait(&mut busy);
+        let mut turns = self.turns.lock();
+        if turns.is_taken {
+            turns.waiting += 1;
+            self.finished.wait(&mut turns);
             return None;
         }
-        *busy = true;
+        turns.is_taken = true;
         Some(Turn(self))
     }
 }
@@ -82,7 +110,8 @@ impl Log {
                 return Ok(());
             }
             self.check_flushable(offset)?;
-            let Some(_turn) = self.flusher.turn() else { continue };
+            let Some(turn) = self.flusher.turn() else { continue };
+            turn.gather();
             if self.marks.durable_end() >= offset {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
 //! What waiting is made of, in one place. The models (`tests/models/`) put loom's things of the same names here, compile
 //! `wakeup.rs` and a consumer's `wakeup_handle.rs` once more over those, and try them in every order of their steps.
 
+pub(crate) use crate::clock::give_way;
 pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
 pub(crate) use std::sync::OnceLock;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -16,9 +17,4 @@ pub(super) fn pause(step: u32) {
         0..6 => (0..1 << step).for_each(|_| std::hint::spin_loop()),
         _ => give_way(),
     }
-}
-
-/// Lets other threads have this processor, if any wants it.
-pub(crate) fn give_way() {
-    std::thread::yield_now();
 }

@@ -10,6 +10,7 @@ mod read_tests;
 mod reading;
 mod reopen_tests;
 mod roll_tests;
+mod space_ahead_tests;
 mod time_tests;
 mod transaction_tests;
 mod truncate_tests;
