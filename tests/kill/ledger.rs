@@ -53,10 +53,7 @@ impl Ledger {
     }
 
     /// What all these bytes are.
-    fn identified(
-        &self,
-        values: BTreeMap<(Place, u64), Vec<u8>>,
-    ) -> Result<BTreeMap<(Place, u64), Id>, Broken> {
+    fn identified(&self, values: Found) -> Result<BTreeMap<(Place, u64), Id>, Broken> {
         let identify = |(at, value): ((Place, u64), Vec<u8>)| {
             let id = Id::of(&value).filter(|id| id.writer < WRITERS);
             let id = id.ok_or_else(|| format!("at {at:?} is what nobody wrote: {value:?}"))?;
@@ -84,8 +81,11 @@ fn in_order(found: &BTreeMap<(Place, u64), Id>) -> Result<(), Broken> {
     Ok(())
 }
 
+/// What lies where: partition and offset, and the value.
+type Found = BTreeMap<(Place, u64), Vec<u8>>;
+
 /// Every record of every place, by offset; none if there are no topics yet.
-fn read_all(dir: &Path, maps: bool) -> brooklet::Result<Option<BTreeMap<(Place, u64), Vec<u8>>>> {
+fn read_all(dir: &Path, maps: bool) -> brooklet::Result<Option<Found>> {
     let fs = if maps { OsFs::new() } else { OsFs::without_maps() };
     let broker = Broker::builder().fs(Arc::new(fs)).open(dir)?;
     let report = broker.admin().verify()?;
