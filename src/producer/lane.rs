@@ -457,6 +457,11 @@ impl Lane {
         }
     }
 
+    /// Returns when the callbacks are over whose time has come by now.
+    pub(super) fn finish_calls(&self) {
+        self.calls.finish(|error| self.note_failure(error));
+    }
+
     fn run_calls(&self) {
         self.calls.run(|error| self.note_failure(error));
     }

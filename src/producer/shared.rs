@@ -52,7 +52,8 @@ impl Shared {
         lanes.iter().for_each(|lane| lane.write_all());
         let durable = lanes.iter().filter(|lane| lane.needs_sync());
         let synced = durable.map(|lane| lane.sync()).fold(Ok(()), Result::and);
-        // Asked last: callbacks of durable records come after the sync, and may panic.
+        // Asked last: callbacks come after what they wait for, on any thread, and may panic.
+        lanes.iter().for_each(|lane| lane.finish_calls());
         lanes.iter().map(|lane| lane.take_failure()).fold(Ok(()), Result::and).and(synced)
     }
 

@@ -4,6 +4,7 @@ use crate::world::*;
 use brooklet::{Acks, Error, NewRecord, Receipt, RecordMetadata, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc;
 
 /// What callbacks were told, in their order.
@@ -128,6 +129,29 @@ fn a_flush_tells_of_the_callbacks_that_its_own_sync_calls() {
     assert!(matches!(producer.flush(), Err(Error::Panicked { message, .. }) if message == "after the sync"));
     send(&producer, "b").on_ack(|_| panic!("at the end"));
     assert!(matches!(producer.close(), Err(Error::Panicked { message, .. }) if message == "at the end"));
+}
+
+/// It finds nothing to write, and still has to know whether the callback panics.
+#[test]
+fn a_flush_returns_after_the_callbacks_that_another_thread_calls() {
+    let world = World::new();
+    let producer = world.lingering();
+    let is_flushed = Arc::new(AtomicBool::new(false));
+    let (begin, has_begun) = mpsc::channel();
+    let seen = is_flushed.clone();
+    send(&producer, "a").on_ack(move |_| {
+        begin.send(()).unwrap();
+        // Long enough for a flush that does not wait; it ends by itself, so that one that waits gets on.
+        (0..100_000).take_while(|_| !seen.load(SeqCst)).for_each(|_| std::thread::yield_now());
+        panic!("flushed: {}", seen.load(SeqCst));
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| world.pass(MINUTE));
+        has_begun.recv().unwrap();
+        let flushed = producer.flush();
+        is_flushed.store(true, SeqCst);
+        assert!(matches!(flushed, Err(Error::Panicked { message, .. }) if message == "flushed: false"));
+    });
 }
 
 #[test]
