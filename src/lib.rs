@@ -62,7 +62,8 @@ pub use group::assignor as assignors;
 pub use log::{ReadLimit, Watermarks};
 pub use partition::{AppendInfo, Partition, Record, RecordRef, Records};
 pub use producer::{
-    Producer, ProducerBuilder, Receipt, ReceiptFuture, RecordMetadata, SendFuture, TrySendError, partitioners,
+    IntoReceipts, Producer, ProducerBuilder, Receipt, ReceiptFuture, Receipts, RecordMetadata, SendFuture,
+    TrySendError, partitioners,
 };
 pub use record::NewRecord;
 pub use topic::{InvalidTopicId, Topic, TopicId};

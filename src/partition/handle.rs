@@ -197,6 +197,11 @@ impl Partition {
         self.inner.settings.load().min_acks
     }
 
+    /// Its topic's settings, as they are now.
+    pub(crate) fn settings(&self) -> Arc<TopicConfig> {
+        self.inner.settings.load_full()
+    }
+
     /// Its topic's settings, for whoever asks often.
     pub(crate) fn settings_cache(&self) -> SettingsCache {
         SettingsCache::new(self.inner.settings.clone())

@@ -8,6 +8,7 @@
 //! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
 
 mod retry;
+mod whole;
 
 use super::batch::{Callback, ProducerBatch};
 use super::calls::{Calls, Job};
@@ -136,18 +137,19 @@ impl Lane {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Takes a record, if its topic takes it. With `joins` it waits for others; otherwise it is in the log when this
-    /// returns, unless it fails with something that may pass.
+    /// Takes a record, if its topic takes it. It lingers, or is in the log when this returns, unless it fails with
+    /// something that may pass.
     ///
     /// If it has to wait it takes memory, if that is there, until it is settled.
-    pub(super) fn send(&self, record: &Content<'_>, now: Timestamp, joins: bool) -> Result<Sent> {
+    pub(super) fn send(&self, record: &Content<'_>, now: Timestamp) -> Result<Sent> {
+        let lingers = !self.shared.config.linger.is_zero();
         let sent = {
             let Guarded { settings, state } = &mut *self.guarded.lock();
             let admission = Admission(settings.load());
             admission.check(self.partition.id(), record, now)?;
             let made_at = record.timestamp().unwrap_or(now);
-            let (stage, timestamp) = if joins || state.open.is_some() || !state.sealed.is_empty() {
-                (self.join(state, admission, record, joins)?, made_at)
+            let (stage, timestamp) = if lingers || !state.sealed.is_empty() {
+                (self.join(state, admission, record, lingers)?, made_at)
             } else {
                 self.write_alone(state, admission, record)
                     .map(|(stage, stamped)| (stage, stamped.unwrap_or(made_at)))?
@@ -178,7 +180,7 @@ impl Lane {
                 let batch = Arc::<ProducerBatch>::default();
                 // It was created by this very call.
                 let (memory, created_at) = (state.builder.len_bytes(), self.shared.clock.monotonic());
-                self.seal(state, Open { batch: batch.clone(), created_at, memory })?;
+                self.seal_built(state, Open { batch: batch.clone(), created_at, memory })?;
                 self.shared.memory.take(memory);
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 Ok((Stage { batch: Some(batch), number: 0 }, None))
@@ -201,7 +203,7 @@ impl Lane {
             return Err(Error::BufferFull { limit: shared.memory.limit() as u64 });
         }
         let limit = shared.config.batch_bytes.min(admission.batch_bytes_max());
-        if state.open.is_some() && state.builder.size_with_content(record) > limit {
+        if state.open.is_some() && !state.builder.has_room(record, limit) {
             self.write_open(state, admission);
         }
         if state.open.is_none() {
@@ -246,7 +248,7 @@ impl Lane {
         let outcome = match written {
             Some(Ok(info)) => Ok(info),
             Some(Err(error)) if !error.is_retriable() || self.is_expired(&open) => Err(error),
-            Some(Err(_)) | None => match self.seal(state, open) {
+            Some(Err(_)) | None => match self.seal_built(state, open) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },

@@ -1,9 +1,10 @@
 //! Sending records: which partition they go to, what they share a batch with, and when they count as sent.
 //!
 //! - `partitioners`: who chooses the partition.
+//! - `runs`: many records at once.
 //! - `routes`: from the name of a topic to the lane of a record.
 //! - `lane`: the way of one producer's records into one partition.
-//! - `batch`, `receipt`, `calls`: what became of them, and how it is told.
+//! - `batch`, `receipt`, `receipts`, `calls`: what became of them, and how it is told.
 //! - `memory`: how many bytes may wait. `shared`: what lanes have in common. `config`: the settings.
 //!
 //! All work is done by whoever sends, waits or flushes; what nobody waits for is done by maintenance.
@@ -15,21 +16,24 @@ mod lane;
 mod memory;
 pub mod partitioners;
 mod receipt;
+mod receipts;
 mod routes;
+mod runs;
 mod send_async;
 mod shared;
 
 pub use config::ProducerBuilder;
 pub use receipt::{Receipt, ReceiptFuture, RecordMetadata};
+pub use receipts::{IntoReceipts, Receipts};
 pub use send_async::SendFuture;
 
 use crate::engine::{Engine, Task};
 use crate::error::{Error, Result};
-use crate::record::NewRecord;
+use crate::record::{Content, NewRecord};
 use crate::types::Timestamp;
 use batch::panicked;
 use config::ProducerConfig;
-use lane::Sent;
+use lane::{Lane, Sent};
 use routes::{Routes, TopicLanes};
 use shared::Shared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,7 +100,7 @@ impl Producer {
     pub fn send(&self, record: NewRecord<'_>) -> Result<Receipt> {
         let sent = self.inner.try_send(&record);
         if is_out_of_room(&sent) {
-            return self.inner.send_when_room(&record);
+            return self.inner.when_room(|| self.inner.try_send(&record));
         }
         sent
     }
@@ -125,18 +129,14 @@ impl Producer {
     /// the producer lingers. The receipts are in the order of the records.
     ///
     /// # Errors
-    /// The first record that cannot be sent, as [`Producer::send`]; those before it are sent.
-    pub fn send_batch<'a>(&self, records: impl IntoIterator<Item = NewRecord<'a>>) -> Result<Vec<Receipt>> {
-        /// However many an iterator promises, no more is taken on trust.
-        const RECEIPTS_FORESEEN_MAX: usize = 1024;
+    /// The first record that cannot be sent, as [`Producer::send`]; those before it are sent. Only after
+    /// [`Error::Timeout`] some may be missing among these: partitions for whose records no room came.
+    pub fn send_batch<'a>(&self, records: impl IntoIterator<Item = NewRecord<'a>>) -> Result<Receipts> {
         self.inner.check_open()?;
-        let records = records.into_iter();
-        let mut receipts = Vec::with_capacity(records.size_hint().0.min(RECEIPTS_FORESEEN_MAX));
-        let sent = self.inner.send_all(records, &mut receipts);
-        if self.inner.shared.config.linger.is_zero() {
-            self.inner.shared.make_room();
+        match self.inner.shared.config.linger.is_zero() {
+            true => runs::send(&self.inner, records.into_iter()),
+            false => records.into_iter().map(|record| self.send(record)).collect(),
         }
-        sent.map(|()| receipts)
     }
 
     /// Sends all that waits, and waits until it counts as sent.
@@ -179,46 +179,18 @@ impl Inner {
     #[inline]
     fn try_send(&self, record: &NewRecord<'_>) -> Result<Receipt> {
         self.check_open()?;
-        let joins = !self.shared.config.linger.is_zero();
         self.routes.with(record.topic_name(), |lanes| {
-            self.send_through(lanes, record, self.shared.clock.now(), joins)
+            let now = self.shared.clock.now();
+            self.route(lanes, record, now, |lane, content| {
+                let Sent { stage, timestamp, is_full } = lane.send(content, now)?;
+                Ok((Receipt::new(lane.clone(), timestamp, stage), is_full))
+            })
         })
     }
 
-    /// Has records wait for each other, up to the first that cannot be sent.
-    fn send_all<'a>(
-        &self,
-        records: impl Iterator<Item = NewRecord<'a>>,
-        receipts: &mut Vec<Receipt>,
-    ) -> Result<()> {
-        let now = self.shared.clock.now();
-        let mut known: Option<Arc<TopicLanes>> = None;
-        for record in records {
-            let fits = |lanes: &Arc<TopicLanes>| lanes.name() == record.topic_name() && lanes.is_current();
-            let lanes = match known.take().filter(fits) {
-                Some(lanes) => lanes,
-                None => self.routes.of(record.topic_name())?,
-            };
-            receipts.push(self.send_joining(&record, &lanes, now)?);
-            known = Some(lanes);
-        }
-        Ok(())
-    }
-
-    /// Has a record wait for others; if there is no room, these are sent first.
-    fn send_joining(&self, record: &NewRecord<'_>, lanes: &TopicLanes, now: Timestamp) -> Result<Receipt> {
-        let sent = self.send_through(lanes, record, now, true);
-        if is_out_of_room(&sent) {
-            self.shared.make_room();
-            let sent = self.send_through(lanes, record, now, true);
-            return if is_out_of_room(&sent) { self.send_when_room(record) } else { sent };
-        }
-        sent
-    }
-
-    /// Waits for room, and does meanwhile what may make it.
+    /// Waits until an attempt to send finds room, and does meanwhile what may make it.
     #[cold]
-    fn send_when_room(&self, record: &NewRecord<'_>) -> Result<Receipt> {
+    fn when_room<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         let Shared { clock, config, memory, .. } = &*self.shared;
         let (clock, max_block) = (clock.as_ref(), config.max_block);
         let deadline = clock.monotonic().saturating_add(max_block);
@@ -227,10 +199,8 @@ impl Inner {
             self.shared.run(clock.monotonic());
             self.shared.make_room();
             let next = self.shared.due().unwrap_or(Duration::MAX).min(deadline);
-            let sent = memory.freed().wait(clock, next, || match self.try_send(record) {
-                Err(Error::BufferFull { .. }) => None,
-                other => Some(other),
-            });
+            let sent =
+                memory.freed().wait(clock, next, || Some(attempt()).filter(|sent| !is_out_of_room(sent)));
             if let Some(sent) = sent {
                 return sent;
             }
@@ -241,14 +211,15 @@ impl Inner {
         }
     }
 
-    /// Measures a record, finds its lane, and hands it over.
-    fn send_through(
+    /// Measures a record, finds its lane, has it handed over, and tells the partitioner whether its batch is full.
+    #[inline]
+    fn route<T>(
         &self,
         lanes: &TopicLanes,
         record: &NewRecord<'_>,
         now: Timestamp,
-        joins: bool,
-    ) -> Result<Receipt> {
+        hand_over: impl FnOnce(&Arc<Lane>, &Content<'_>) -> Result<(T, bool)>,
+    ) -> Result<T> {
         let config = &self.shared.config;
         let content = record.content(now);
         let bytes = content.batch_bytes_max();
@@ -256,16 +227,16 @@ impl Inner {
         let queued = |partition| lanes.queued(partition);
         let view = lanes.view(config.batch_bytes, &queued);
         let lane = lanes.lane_for(record, config.partitioner.as_ref(), &view)?;
-        let Sent { stage, timestamp, is_full } = lane.send(&content, now, joins)?;
+        let (sent, is_full) = hand_over(lane, &content)?;
         // The record is sent; what the partitioner makes of that is for the next flush to tell.
         let appended = || config.partitioner.appended(&view, lane.partition().number(), bytes, is_full);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(appended)) {
             lane.note_failure(panicked("the partitioner", panic.as_ref()));
         }
-        Ok(Receipt::new(lane.clone(), timestamp, stage))
+        Ok(sent)
     }
 }
 
-fn is_out_of_room(sent: &Result<Receipt>) -> bool {
+fn is_out_of_room<T>(sent: &Result<T>) -> bool {
     matches!(sent, Err(Error::BufferFull { .. }))
 }

@@ -32,16 +32,24 @@ pub(super) struct Stage {
     pub(super) number: u64,
 }
 
+impl Stage {
+    /// The same of a record behind the first of a batch, whose own this is.
+    #[inline]
+    pub(super) fn of_record(&self, number: u32) -> Self {
+        Self { batch: self.batch.clone(), number: self.number + u64::from(number) }
+    }
+}
+
 /// A promise that a record will be in the log, as sure as the producer's [`Acks`] say.
 ///
 /// Whoever waits does what is to be done: the sync that makes his record durable does so for everybody else's. Dropping a
 /// receipt costs nothing and changes nothing: the record is sent all the same.
 #[derive(Debug)]
 pub struct Receipt {
-    lane: Arc<Lane>,
+    pub(super) lane: Arc<Lane>,
     /// The record's own; or the log's, once it is known to have stamped it.
-    timestamp: Timestamp,
-    stage: Stage,
+    pub(super) timestamp: Timestamp,
+    pub(super) stage: Stage,
 }
 
 impl Receipt {

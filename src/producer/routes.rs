@@ -134,6 +134,7 @@ impl TopicLanes {
     }
 
     /// The lane of a record: of the partition that it names, or that the partitioner chooses.
+    #[inline]
     pub(super) fn lane_for(
         &self,
         record: &NewRecord<'_>,

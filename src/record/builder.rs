@@ -118,6 +118,14 @@ impl BatchBuilder {
         body.saturating_add(raw_len((body as u64) << 1)).saturating_add(self.end)
     }
 
+    /// Whether the batch has at most so many bytes with this record too. Exact, and mostly known without a look at its
+    /// numbers.
+    #[inline]
+    pub(crate) fn has_room(&self, record: &Content<'_>, bytes_max: usize) -> bool {
+        let at_most = self.end.saturating_add(record.batch_bytes_max() - HEADER_LEN);
+        at_most <= bytes_max || self.size_with_content(record) <= bytes_max
+    }
+
     /// Takes in a record; its offset is the next. On an error the batch is as it was.
     ///
     /// Refused are a negative timestamp (-1 on disk is the absence of one, and Kafka's readers have no use for

@@ -15,15 +15,26 @@ thread_local! {
 impl BatchBuilder {
     /// Lends an empty builder. Whoever asks for another one meanwhile gets one of his own.
     pub(crate) fn with_spare<R>(compression: Compression, fill: impl FnOnce(&mut Self) -> R) -> R {
+        let mut builder = Self::spare(compression);
+        let filled = fill(&mut builder);
+        builder.keep_as_spare();
+        filled
+    }
+
+    /// The one that the thread kept, empty; else a new one.
+    pub(crate) fn spare(compression: Compression) -> Self {
         // A thread that is about to end has none, and keeps none.
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         let mut builder = spare.unwrap_or_else(|| Self::new(compression));
         builder.reset(compression);
-        let filled = fill(&mut builder);
-        if builder.capacity_bytes() <= KEPT_BYTES_MAX {
-            let _ = SPARE.try_with(|spare| spare.set(Some(builder)));
+        builder
+    }
+
+    /// Leaves it to whoever asks this thread next.
+    pub(crate) fn keep_as_spare(self) {
+        if self.capacity_bytes() <= KEPT_BYTES_MAX {
+            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         }
-        filled
     }
 }
 

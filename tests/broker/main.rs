@@ -12,6 +12,7 @@ mod own_process;
 mod partition;
 mod producing;
 mod receipts;
+mod sending_many;
 mod topics;
 mod trouble;
 mod waiting;

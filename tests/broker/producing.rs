@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-fn with_partitioner(world: &World, partitioner: impl Partitioner) -> Producer {
+pub(crate) fn with_partitioner(world: &World, partitioner: impl Partitioner) -> Producer {
     world.broker.producer().acks(Acks::Written).partitioner(partitioner).build().expect("a sound set-up")
 }
 
@@ -18,12 +18,12 @@ fn partition_of(producer: &Producer, record: NewRecord<'_>) -> u32 {
     producer.send(record).expect("a sound set-up").wait().expect("a sound set-up").partition
 }
 
-fn keyless() -> NewRecord<'static> {
+pub(crate) fn keyless() -> NewRecord<'static> {
     NewRecord::to("orders").value("v")
 }
 
 #[derive(Debug)]
-struct Chosen(fn(&NewRecord<'_>, &TopicView<'_>) -> u32);
+pub(crate) struct Chosen(pub(crate) fn(&NewRecord<'_>, &TopicView<'_>) -> u32);
 
 impl Partitioner for Chosen {
     fn partition(&self, record: &NewRecord<'_>, topic: &TopicView<'_>) -> u32 {
@@ -251,77 +251,6 @@ fn a_dropped_producer_still_keeps_its_receipts() {
     drop(producer);
     assert_eq!(receipt.wait().unwrap().offset, 0);
     assert_eq!(world.log(), ["waited for"]);
-}
-
-#[test]
-fn many_records_sent_at_once_share_a_batch() {
-    let world = World::of(2);
-    let producer = world.producer();
-    let values = numbers(0..10);
-    let records =
-        values.iter().enumerate().map(|(n, v)| NewRecord::to("orders").partition(n as u32 % 2).value(v));
-    let receipts = producer.send_batch(records).unwrap();
-    assert_eq!((world.log_of(0).len(), world.log_of(1).len(), world.batches()), (5, 5, 2));
-    let places: Vec<_> =
-        receipts.into_iter().map(|r| r.wait().unwrap()).map(|m| (m.partition, m.offset)).collect();
-    assert_eq!(places, (0..10).map(|n| (n % 2, u64::from(n / 2))).collect::<Vec<_>>());
-    assert!(producer.send_batch([]).unwrap().is_empty());
-
-    let error = producer.send_batch([order("good"), NewRecord::to("none"), order("never")]).unwrap_err();
-    assert!(matches!(error, Error::UnknownTopic { .. }));
-    producer.flush().unwrap();
-    assert_eq!(
-        world.log_of(0).last().unwrap(),
-        "good",
-        "what was before it is sent, what was behind it is not"
-    );
-}
-
-#[test]
-fn a_record_that_its_topic_does_not_take_ends_a_batch_and_those_before_it_are_sent() {
-    let world = World::of(2);
-    let producer = world.producer();
-    let old = Timestamp::from_millis(-1);
-    let records = [order("good"), order("bad").timestamp(old), order("never")];
-    assert!(matches!(producer.send_batch(records), Err(Error::InvalidRecord { .. })));
-    assert_eq!(world.log(), ["good"]);
-}
-
-#[test]
-fn a_topic_that_changes_while_many_are_sent_is_seen_by_those_that_follow() {
-    let world = World::of(2);
-    let producer = with_partitioner(&world, Chosen(|_, topic| topic.partitions() - 1));
-    let admin = world.broker.admin();
-    let records = (0..6).inspect(|number| match number {
-        2 => drop(admin.add_partitions("orders", 4).unwrap()),
-        4 => {
-            admin.delete_topic("orders").unwrap();
-            world.broker.create_topic("orders", TopicConfig::new().partitions(3)).unwrap();
-        }
-        _ => {}
-    });
-    let receipts = producer.send_batch(records.map(|_| keyless())).unwrap();
-    let partitions: Vec<_> = receipts.iter().map(Receipt::partition).collect();
-    assert_eq!(partitions, [1, 1, 3, 3, 2, 2]);
-    assert_eq!(world.log_of(2).len(), 2);
-}
-
-#[test]
-fn an_iterator_that_promises_too_much_is_not_believed() {
-    struct Endless(Option<&'static str>);
-    impl Iterator for Endless {
-        type Item = NewRecord<'static>;
-
-        fn next(&mut self) -> Option<Self::Item> {
-            self.0.take().map(order)
-        }
-
-        fn size_hint(&self) -> (usize, Option<usize>) {
-            (usize::MAX, None)
-        }
-    }
-    let world = World::new();
-    assert_eq!(world.producer().send_batch(Endless(Some("one"))).unwrap().len(), 1);
 }
 
 #[test]

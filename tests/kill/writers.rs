@@ -1,7 +1,7 @@
 //! Those who write, one thread each; every way into a log is taken. What is acknowledged they say aloud.
 
 use crate::payload::{Id, PLACES, Place};
-use brooklet::{Acks, Broker, Compression, NewRecord, Producer, Receipt, Result};
+use brooklet::{Acks, Broker, Compression, NewRecord, Producer, Result};
 use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -86,8 +86,7 @@ fn batches(producer: &Producer, mut ids: impl Iterator<Item = Id>) -> Result<()>
     loop {
         let batch = next(&mut ids);
         let receipts = producer.send_batch(batch.iter().copied().map(record))?;
-        let sent: Vec<_> = receipts.into_iter().map(Receipt::wait).collect::<Result<_>>()?;
-        say(batch.iter().zip(sent).map(|(id, sent)| (*id, place(*id), sent.offset)));
+        say(batch.iter().zip(receipts.wait()?).map(|(id, sent)| (*id, place(*id), sent.offset)));
     }
 }
 

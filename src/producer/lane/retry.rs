@@ -34,14 +34,19 @@ pub(super) enum Drive {
 
 impl Lane {
     /// Keeps the batch that is in the builder, to be tried again.
-    pub(super) fn seal(&self, state: &mut State, open: Open) -> Result<()> {
+    pub(super) fn seal_built(&self, state: &mut State, open: Open) -> Result<()> {
         let bytes = state.builder.build()?.bytes().to_vec();
+        self.seal(state, bytes, open);
+        Ok(())
+    }
+
+    /// Keeps a batch, to be tried again.
+    pub(super) fn seal(&self, state: &mut State, bytes: Vec<u8>, open: Open) {
         let Open { batch, created_at, memory } = open;
         let (now, backoff) = (self.shared.clock.monotonic(), self.shared.config.retry_backoff);
         let retry_at = now.saturating_add(backoff).min(self.expiry(created_at));
         self.shared.schedule(retry_at);
         state.sealed.push_back(Sealed { batch, bytes, memory, created_at, retry_at, backoff });
-        Ok(())
     }
 
     /// Whether a batch that failed has no time left to be tried again.
@@ -83,12 +88,6 @@ impl Lane {
         admission: Admission<'_>,
         sealed: &mut Sealed,
     ) -> Result<AppendInfo> {
-        let mut encoded = EncodedBatch::from_bytes(&mut sealed.bytes)?;
-        if let Some(id) = self.shared.producer_id {
-            encoded.stamp_producer(id, 0, state.next_sequence);
-        }
-        let info = self.partition.append_batch(admission, &mut encoded)?;
-        self.written(state, admission, info);
-        Ok(info)
+        self.append(state, admission, &mut EncodedBatch::from_bytes(&mut sealed.bytes)?)
     }
 }

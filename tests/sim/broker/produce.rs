@@ -97,9 +97,11 @@ impl Run {
         }
         let sent = producer.send_batch(planned.iter().map(Planned::record));
         for (index, planned) in planned.iter().enumerate() {
-            let receipt = sent.as_ref().ok().and_then(|receipts| receipts.get(index));
-            let partition =
-                receipt.map(Receipt::partition).or(planned.partition).expect("they name their partition");
+            let receipt = sent.as_ref().ok().and_then(|receipts| receipts.iter().nth(index));
+            let partition = receipt
+                .map(|receipt| receipt.partition())
+                .or(planned.partition)
+                .expect("they name their partition");
             at(&mut before, &planned.name, partition).sent(planned.sent(tag));
         }
         self.note(before);
