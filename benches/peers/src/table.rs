@@ -1,15 +1,17 @@
 //! What is printed: a Markdown table for each work, one line for each contestant, ours first.
 
 use crate::contestant::{Contestant, Result};
-use crate::rounds::median;
+use crate::figures::{Figures, Percentiles};
+use crate::rounds::{median, percentile};
 use std::fmt::Write;
 
-/// The lines of one work.
-pub(crate) struct Table {
+/// The lines of one work, and the figures of all.
+pub(crate) struct Table<'f> {
     /// Only those are measured in whose names this is.
     who: String,
     text: String,
     failed: bool,
+    figures: &'f mut Figures,
 }
 
 /// Rates, in records a second, of somebody; in each round one.
@@ -18,16 +20,16 @@ pub(crate) struct Rates<'a> {
     pub(crate) measured: Result<Vec<f64>>,
 }
 
-/// Times in microseconds of somebody; in each round the median, and what one in a hundred exceeds.
-pub(crate) struct Times<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) note: &'a str,
-    pub(crate) measured: Result<Vec<[f64; 2]>>,
+/// Times in microseconds of somebody, those of each round.
+pub(crate) struct Times {
+    pub(crate) name: &'static str,
+    pub(crate) note: &'static str,
+    pub(crate) measured: Result<Vec<Vec<f64>>>,
 }
 
-impl Table {
-    pub(crate) fn new(who: &str) -> Self {
-        Self { who: who.to_owned(), text: String::new(), failed: false }
+impl<'f> Table<'f> {
+    pub(crate) fn new(who: &str, figures: &'f mut Figures) -> Self {
+        Self { who: who.to_owned(), text: String::new(), failed: false, figures }
     }
 
     pub(crate) fn wants(&self, contestant: &Contestant) -> bool {
@@ -46,6 +48,7 @@ impl Table {
             let (figures, ratio) = match measured {
                 Ok(mut rates) => {
                     let middle = median(&mut rates);
+                    self.figures.add_rate(work, name, middle);
                     let (slowest, fastest) = (rates[0], rates[rates.len() - 1]);
                     let ratio = middle / *ours.get_or_insert(middle);
                     let spread = format!("{} ({} to {})", rate(middle), rate(slowest), rate(fastest));
@@ -57,27 +60,33 @@ impl Table {
         }
     }
 
-    /// The same for times, where less is better.
-    pub(crate) fn add_times(&mut self, work: &str, everybody: Vec<Times<'_>>) {
+    /// The same for times, where less is better. Those of all rounds are taken together.
+    pub(crate) fn add_times(&mut self, work: &str, everybody: Vec<Times>) {
         if self.text.is_empty() {
-            self.line(
-                "| work | contestant | p50, median of the rounds | p99 | p50, ratio to ours | acked means |",
-            );
-            self.line("|---|---|---|---|---|---|");
+            self.line("| work | contestant | p50 | p99 | p99.9 | p50, ratio to ours | acked means |");
+            self.line("|---|---|---|---|---|---|---|");
         }
         let mut ours = None;
         for Times { name, note, measured } in everybody {
             let (figures, ratio) = match measured {
                 Ok(rounds) => {
-                    let middle =
-                        |at: usize| median(&mut rounds.iter().map(|round| round[at]).collect::<Vec<_>>());
-                    let (p50, p99) = (middle(0), middle(1));
-                    (format!("{p50:.1} us | {p99:.1} us"), format!("{:.2}", p50 / *ours.get_or_insert(p50)))
+                    let Percentiles { p50, p99, p999 } = self.percentiles(work, name, rounds);
+                    let figures = format!("{p50:.2} us | {p99:.1} us | {p999:.1} us");
+                    (figures, format!("{:.2}", p50 / *ours.get_or_insert(p50)))
                 }
-                Err(error) => self.failure(&format!("{error} |")),
+                Err(error) => self.failure(&format!("{error} | |")),
             };
             self.line(&format!("| {work} | {name} | {figures} | {ratio} | {note} |"));
         }
+    }
+
+    fn percentiles(&mut self, work: &str, name: &'static str, rounds: Vec<Vec<f64>>) -> Percentiles {
+        let mut times = rounds.concat();
+        times.sort_unstable_by(f64::total_cmp);
+        let at = |share| percentile(&times, share);
+        let percentiles = Percentiles { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+        self.figures.add_times(work, name, percentiles);
+        percentiles
     }
 
     /// Whoever loses records, or fails otherwise, has no figure, and this program no success.

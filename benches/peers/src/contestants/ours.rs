@@ -30,6 +30,10 @@ pub(crate) const SEND_BATCH: Contestant = Contestant {
     ..PRODUCER
 };
 
+/// The same, where there is one producer and the others are several.
+pub(crate) const ALONE: Contestant =
+    Contestant { name: "brooklet, Producer::send_batch, one producer alone", ..SEND_BATCH };
+
 /// `Producer::send` with linger, flushed at the end.
 pub(crate) const LINGER: Contestant = Contestant {
     name: "brooklet, Producer::send, linger 5 ms",

@@ -7,7 +7,7 @@ use crate::rounds::Effort;
 use crate::scratch::Scratch;
 use crate::table::Table;
 
-pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
+pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
     let contestants = [
         ours::SEND_BATCH,
         ours::LINGER,
@@ -18,10 +18,11 @@ pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
         mrecordlog::MRECORDLOG,
         raft_engine::RAFT_ENGINE,
         file::FILE,
+        mapped::WARMED,
         mapped::MAPPED,
     ];
     for record_bytes in SIZES {
-        let records = effort.of(records_of(record_bytes, 400_000));
+        let records = effort.of(records_of(record_bytes, 1_600_000));
         let appending = Appending { how: How::Batches, writers: 1, partitions: 1, records, record_bytes };
         let work = format!("batches of 100, {record_bytes} bytes");
         compare(table, effort, &work, &contestants, |contestant, is_first| {

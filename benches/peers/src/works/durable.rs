@@ -11,9 +11,9 @@ use crate::scratch::Scratch;
 use crate::table::Table;
 
 /// How many threads, and how many records each of them appends.
-const THREADS: [(usize, usize); 4] = [(1, 1600), (4, 800), (16, 400), (64, 200)];
+pub(crate) const THREADS: [(usize, usize); 4] = [(1, 1600), (4, 800), (16, 400), (64, 200)];
 
-pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
+pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
     let contestants = [
         ours::DURABLE_PRODUCER,
         ours::DURABLE_PARTITION,
@@ -25,11 +25,15 @@ pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
         for (writers, records) in THREADS {
             let records = effort.of(records);
             let appending = Appending { how: How::Each, writers, partitions: 1, records, record_bytes };
-            let threads = if writers == 1 { "thread" } else { "threads" };
-            let work = format!("durable, {writers} {threads}, {record_bytes} bytes");
-            compare(table, effort, &work, &contestants, |contestant, is_first| {
+            compare(table, effort, &name(writers, record_bytes), &contestants, |contestant, is_first| {
                 appending.round(scratch, contestant, is_first)
             });
         }
     }
+}
+
+/// What the work is called.
+pub(crate) fn name(writers: usize, record_bytes: usize) -> String {
+    let threads = if writers == 1 { "thread" } else { "threads" };
+    format!("durable, {writers} {threads}, {record_bytes} bytes")
 }

@@ -16,7 +16,7 @@ const CONSUMERS: [usize; 3] = [1, 4, 16];
 const PATIENCE: Duration = Duration::from_secs(10);
 const CROSSBEAM: &str = "crossbeam-channel 0.5, one for each consumer, of Arc<[u8]>";
 
-pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table) {
+pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
     let kept = "in the log, in memory; stays there for others";
     let none: fn(&std::path::Path, &crate::contestant::Shape) -> _ =
         |_, _| Err("it opens no directory".into());
@@ -34,14 +34,19 @@ pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table) {
         let records = effort.of(records_of(record_bytes, 100_000));
         let source = Source::new(0, record_bytes);
         for consumers in CONSUMERS {
-            let plural = if consumers == 1 { "consumer" } else { "consumers" };
-            let work = format!("one producer, {consumers} {plural}, {record_bytes} bytes");
+            let work = name(consumers, record_bytes);
             compare(table, effort, &work, &contestants, |contestant, is_first| match contestant.name {
                 CROSSBEAM => crossbeam(&source, records, consumers, is_first),
                 name => brooklet(&source, records, consumers, is_first, name == ours::SEND_BATCH.name),
             });
         }
     }
+}
+
+/// What the work is called.
+pub(crate) fn name(consumers: usize, record_bytes: usize) -> String {
+    let plural = if consumers == 1 { "consumer" } else { "consumers" };
+    format!("one producer, {consumers} {plural}, {record_bytes} bytes")
 }
 
 /// Has everybody work, and says how many records there were a second. The first time everybody compares what he gets.

@@ -2,26 +2,28 @@
 
 mod appending;
 mod batches;
-mod durable;
-mod fan_out;
+pub(crate) mod compression;
+pub(crate) mod durable;
+pub(crate) mod fan_out;
 mod many_producers;
 mod one_at_a_time;
 mod reading;
-mod wakeup;
+pub(crate) mod wakeup;
 
 use crate::contestant::{Contestant, Result};
 use crate::rounds::{Effort, Side, take_turns};
 use crate::scratch::Scratch;
 use crate::table::{Rates, Table};
 
-type Work = fn(&Scratch, Effort, &mut Table);
+type Work = fn(&Scratch, Effort, &mut Table<'_>);
 
 /// All works by their names, in the order in which they are done.
-pub(crate) const ALL: [(&str, Work); 7] = [
+pub(crate) const ALL: [(&str, Work); 8] = [
     ("one-at-a-time", one_at_a_time::run),
     ("batches", batches::run),
     ("many-producers", many_producers::run),
     ("reading", reading::run),
+    ("compression", compression::run),
     ("durable", durable::run),
     ("wakeup", wakeup::run),
     ("fan-out", fan_out::run),
@@ -37,7 +39,7 @@ fn records_of(record_bytes: usize, small: usize) -> usize {
 
 /// The rounds of a work among some contestants, by their rates. `round` is told whether it is the one before the first.
 fn compare(
-    table: &mut Table,
+    table: &mut Table<'_>,
     effort: Effort,
     work: &str,
     contestants: &[Contestant],

@@ -7,7 +7,7 @@ use crate::rounds::Effort;
 use crate::scratch::Scratch;
 use crate::table::Table;
 
-pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
+pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
     let contestants = [
         ours::PRODUCER,
         ours::PARTITION,
@@ -17,10 +17,11 @@ pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
         mrecordlog::MRECORDLOG,
         raft_engine::RAFT_ENGINE,
         file::FILE,
+        mapped::WARMED,
         mapped::MAPPED,
     ];
     for record_bytes in SIZES {
-        let records = effort.of(records_of(record_bytes, 100_000));
+        let records = effort.of(records_of(record_bytes, 400_000));
         let appending = Appending { how: How::Each, writers: 1, partitions: 1, records, record_bytes };
         let work = format!("one at a time, {record_bytes} bytes");
         compare(table, effort, &work, &contestants, |contestant, is_first| {

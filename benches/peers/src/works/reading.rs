@@ -14,7 +14,7 @@ use crate::source::Sink;
 use crate::table::Table;
 use std::time::Instant;
 
-pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table) {
+pub(super) fn run(scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
     let contestants = [
         ours::CONSUMER_READS,
         ours::PARTITION_READS,

@@ -1,10 +1,10 @@
-//! A record goes to another thread, which is parked until it comes: from just before it is sent until it is seen there.
-//! In memory; between two records is time enough to fall asleep.
+//! A record goes to another thread: from just before it is sent until it is seen there. In memory; between two records is
+//! time enough to fall asleep, and all do but one of our consumers, who keeps a processor busy instead.
 
 use super::SIZES;
 use crate::contestant::Result;
 use crate::contestants::ours::TOPIC;
-use crate::rounds::{Effort, Side, percentile, take_turns};
+use crate::rounds::{Effort, Side, take_turns};
 use crate::scratch::Scratch;
 use crate::table::{Table, Times};
 use brooklet::{Acks, Broker, NewRecord, Start, TopicConfig};
@@ -15,19 +15,22 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_micros(500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table) {
-    let names = ["brooklet, Producer::send to Consumer::poll", "crossbeam-channel 0.5", "std::sync::mpsc"];
-    let notes = [
-        "in the log, in memory; stays there for others",
-        "in the channel; nothing is kept",
-        "in the channel; nothing is kept",
-    ];
+pub(crate) const PARKED: &str = "brooklet, Producer::send to Consumer::poll, parked";
+pub(crate) const SPINNING: &str = "brooklet, the same, the consumer spins";
+pub(crate) const CROSSBEAM: &str = "crossbeam-channel 0.5, parked";
+pub(crate) const STD: &str = "std::sync::mpsc, parked";
+
+pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table<'_>) {
+    let names = [PARKED, SPINNING, CROSSBEAM, STD];
+    let kept = "in the log, in memory; stays there for others";
+    let notes = [kept, kept, "in the channel; nothing is kept", "in the channel; nothing is kept"];
     let records = effort.of(2_000);
     for record_bytes in SIZES {
-        let work = format!("wake a parked thread, {record_bytes} bytes");
+        let work = name(record_bytes);
         eprintln!("{work} ...");
         let sides = vec![
-            Side::new(|_| brooklet(records, record_bytes)),
+            Side::new(|_| brooklet(records, record_bytes, Duration::ZERO)),
+            Side::new(|_| brooklet(records, record_bytes, PATIENCE)),
             Side::new(|_| crossbeam(records, record_bytes)),
             Side::new(|_| std_channel(records, record_bytes)),
         ];
@@ -36,6 +39,11 @@ pub(super) fn run(_scratch: &Scratch, effort: Effort, table: &mut Table) {
         let times = everybody.map(|((name, note), measured)| Times { name, note, measured }).collect();
         table.add_times(&work, times);
     }
+}
+
+/// What the work is called.
+pub(crate) fn name(record_bytes: usize) -> String {
+    format!("wake another thread, {record_bytes} bytes")
 }
 
 /// When a record was made, in its first bytes: nanoseconds of a clock that both threads have.
@@ -50,16 +58,16 @@ fn age(clock: Instant, record: &[u8]) -> f64 {
     now.saturating_sub(made) as f64 / 1e3
 }
 
-/// Sends so many records, each to somebody asleep, and says how old half of them were when they came, and one in a hundred.
+/// Sends so many records, each after a pause, and says how old they were when they came.
 fn round(
     records: usize,
     record_bytes: usize,
     mut send: impl FnMut(&[u8]) -> Result,
     receive: impl FnOnce(Instant, usize) -> Result<Vec<f64>> + Send,
-) -> Result<[f64; 2]> {
+) -> Result<Vec<f64>> {
     let clock = Instant::now();
     let mut record = vec![7; record_bytes];
-    let mut ages = std::thread::scope(|scope| {
+    let ages = std::thread::scope(|scope| {
         let receiver = scope.spawn(move || receive(clock, records));
         for _ in 0..records {
             std::thread::sleep(PAUSE);
@@ -71,15 +79,15 @@ fn round(
     if ages.len() != records {
         return Err(format!("{records} were sent, {} came", ages.len()).into());
     }
-    ages.sort_unstable_by(f64::total_cmp);
-    Ok([percentile(&ages, 0.5), percentile(&ages, 0.99)])
+    Ok(ages)
 }
 
-fn brooklet(records: usize, record_bytes: usize) -> Result<[f64; 2]> {
+fn brooklet(records: usize, record_bytes: usize, spin: Duration) -> Result<Vec<f64>> {
     let broker = Broker::in_memory()?;
     broker.create_topic(TOPIC, TopicConfig::new())?;
     let producer = broker.producer().acks(Acks::Written).build()?;
-    let mut consumer = broker.consumer().assign([(TOPIC, 0)]).start(Start::Earliest).build()?;
+    let consumer = broker.consumer().assign([(TOPIC, 0)]).start(Start::Earliest);
+    let mut consumer = consumer.spin(spin).build()?;
     round(
         records,
         record_bytes,
@@ -98,7 +106,7 @@ fn brooklet(records: usize, record_bytes: usize) -> Result<[f64; 2]> {
     )
 }
 
-fn crossbeam(records: usize, record_bytes: usize) -> Result<[f64; 2]> {
+fn crossbeam(records: usize, record_bytes: usize) -> Result<Vec<f64>> {
     let (sender, receiver) = crossbeam_channel::unbounded::<Box<[u8]>>();
     round(
         records,
@@ -110,7 +118,7 @@ fn crossbeam(records: usize, record_bytes: usize) -> Result<[f64; 2]> {
     )
 }
 
-fn std_channel(records: usize, record_bytes: usize) -> Result<[f64; 2]> {
+fn std_channel(records: usize, record_bytes: usize) -> Result<Vec<f64>> {
     let (sender, receiver) = mpsc::channel::<Box<[u8]>>();
     round(
         records,
