@@ -181,9 +181,12 @@ impl BatchBuilder {
         let bytes = if self.compression == Compression::None {
             &mut self.buffer[..self.end]
         } else {
-            self.compressed.resize(HEADER_LEN, 0);
-            self.compression.compress(&self.buffer[HEADER_LEN..self.end], &mut self.compressed)?;
-            self.compressed.as_mut_slice()
+            if self.compressed.is_empty() {
+                self.compressed.resize(HEADER_LEN, 0);
+            }
+            let raw = &self.buffer[HEADER_LEN..self.end];
+            let end = self.compression.compress_at(raw, &mut self.compressed, HEADER_LEN)?;
+            &mut self.compressed[..end]
         };
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(refuse("a batch below 2 GiB", bytes.len()));

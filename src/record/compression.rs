@@ -14,6 +14,7 @@
 mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
+mod output;
 #[cfg(feature = "snappy")]
 mod snappy;
 #[cfg(feature = "lz4")]
@@ -23,6 +24,7 @@ mod zstd;
 
 use super::Invalid;
 use crate::error::Error;
+use output::Output;
 
 pub use crate::types::Compression;
 
@@ -44,25 +46,35 @@ impl Compression {
     ///
     /// [`Error::CodecMissing`] if the codec is not compiled in.
     pub fn compress(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let end = self.compress_at(bytes, out, out.len())?;
+        out.truncate(end);
+        Ok(())
+    }
+
+    /// The same over what stands behind `start`, which may be left-overs. Says where it ends; behind that left-overs stay,
+    /// so that a buffer that is used again is not cleared each time.
+    pub(super) fn compress_at(self, bytes: &[u8], out: &mut Vec<u8>, start: usize) -> Result<usize, Error> {
+        let mut out = Output::new(out, start);
         match self {
             Compression::None => {
-                out.extend_from_slice(bytes);
+                out.extend(bytes);
                 Ok(())
             }
             #[cfg(feature = "gzip")]
-            Compression::Gzip => gzip::compress(bytes, out).map_err(|why| self.failed(why)),
+            Compression::Gzip => gzip::compress(bytes, &mut out).map_err(|why| self.failed(why)),
             #[cfg(feature = "snappy")]
-            Compression::Snappy => snappy::compress(bytes, out).map_err(|why| self.failed(why)),
+            Compression::Snappy => snappy::compress(bytes, &mut out).map_err(|why| self.failed(why)),
             #[cfg(feature = "lz4")]
-            Compression::Lz4 => lz4::compress(bytes, out).map_err(|why| self.failed(why)),
+            Compression::Lz4 => lz4::compress(bytes, &mut out).map_err(|why| self.failed(why)),
             #[cfg(feature = "zstd")]
-            Compression::Zstd => zstd::compress(bytes, out).map_err(|why| self.failed(why)),
+            Compression::Zstd => zstd::compress(bytes, &mut out).map_err(|why| self.failed(why)),
             #[cfg_attr(
                 all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"),
                 expect(unreachable_patterns, reason = "every codec has an arm when all features are on")
             )]
             missing => Err(Error::CodecMissing { codec: missing.name() }),
-        }
+        }?;
+        Ok(out.end())
     }
 
     /// What `bytes` were before they were compressed, if that is not more than `limit` bytes.

@@ -5,12 +5,12 @@ use std::io::{self, Read, Write};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{Failure, with_room_for};
+use super::{Failure, Output, with_room_for};
 
 /// The least that the first attempt makes room for.
 const ROOM_MIN: usize = 4 << 10;
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> io::Result<()> {
     let mut encoder = GzEncoder::new(out, flate2::Compression::default());
     encoder.write_all(bytes)?;
     encoder.finish().map(drop)

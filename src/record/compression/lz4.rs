@@ -12,8 +12,8 @@
 
 use lz4_flex::block;
 
-use super::Failure;
 use super::xxhash::xxh32;
+use super::{Failure, Output};
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 const VERSION_MASK: u8 = 0b1100_0000;
@@ -35,26 +35,27 @@ const FLAGS: u8 = VERSION_1 | INDEPENDENT;
 const HEADER_CHECK: u8 = 0x82;
 const _: () = assert!(FLAGS == 0x60 && BLOCK_SIZE_64K == 0x40);
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), block::CompressError> {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[FLAGS, BLOCK_SIZE_64K, HEADER_CHECK]);
+pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> Result<(), block::CompressError> {
+    out.extend(&MAGIC);
+    out.extend(&[FLAGS, BLOCK_SIZE_64K, HEADER_CHECK]);
     let mut table = match bytes.len() {
         0..BLOCK_BYTES => block::CompressTable::small(),
         _ => block::CompressTable::large(),
     };
     for raw in bytes.chunks(BLOCK_BYTES) {
-        let start = out.len() + 4;
-        out.resize(start + block::get_maximum_output_size(raw.len()), 0);
-        let mut len = block::compress_into_with_table(raw, &mut out[start..], &mut table)?;
+        let length_at = out.end();
+        out.extend(&[0; 4]);
+        let room = out.room(block::get_maximum_output_size(raw.len()));
+        let mut len = block::compress_into_with_table(raw, room, &mut table)?;
         let mut stored = 0;
         if len >= raw.len() {
             (len, stored) = (raw.len(), STORED);
-            out[start..start + len].copy_from_slice(raw);
+            room[..len].copy_from_slice(raw);
         }
-        out[start - 4..start].copy_from_slice(&(len as u32 | stored).to_le_bytes());
-        out.truncate(start + len);
+        out.advance(len);
+        out.rewrite(length_at, (len as u32 | stored).to_le_bytes());
     }
-    out.extend_from_slice(&END_MARK);
+    out.extend(&END_MARK);
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! chunk   length: i32 | snappy block of that length, which holds up to 32 KiB
 //! ```
 
-use super::{Failure, with_room_for};
+use super::{Failure, Output, with_room_for};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const VERSION: [u8; 4] = 1_i32.to_be_bytes();
@@ -14,17 +14,17 @@ const CHUNK_BYTES: usize = 32 << 10;
 /// The first and the last element of a stream's header: the magic and two versions.
 const STREAM_HEADER_LEN: usize = MAGIC.len() + 2 * VERSION.len();
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> snap::Result<()> {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&VERSION);
-    out.extend_from_slice(&VERSION);
+pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> snap::Result<()> {
+    out.extend(&MAGIC);
+    out.extend(&VERSION);
+    out.extend(&VERSION);
     let mut encoder = snap::raw::Encoder::new();
     for chunk in bytes.chunks(CHUNK_BYTES) {
-        let start = out.len() + 4;
-        out.resize(start + snap::raw::max_compress_len(chunk.len()), 0);
-        let len = encoder.compress(chunk, &mut out[start..])?;
-        out[start - 4..start].copy_from_slice(&(len as u32).to_be_bytes());
-        out.truncate(start + len);
+        let length_at = out.end();
+        out.extend(&[0; 4]);
+        let len = encoder.compress(chunk, out.room(snap::raw::max_compress_len(chunk.len())))?;
+        out.rewrite(length_at, (len as u32).to_be_bytes());
+        out.advance(len);
     }
     Ok(())
 }

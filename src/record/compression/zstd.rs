@@ -2,7 +2,7 @@
 
 use zstd::zstd_safe::{self, zstd_sys::ZSTD_ErrorCode};
 
-use super::{Failure, with_room_for};
+use super::{Failure, Output, with_room_for};
 
 /// Kafka's default, and zstd's.
 const LEVEL: i32 = 3;
@@ -11,11 +11,10 @@ const ROOM_MIN: usize = 16 << 10;
 /// What zstd answers when the room is too small: error codes are the negated numbers of the C enumeration.
 const OUT_OF_ROOM: usize = (ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize).wrapping_neg();
 
-pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
-    let start = out.len();
-    out.resize(start + zstd_safe::compress_bound(bytes.len()), 0);
-    let len = zstd_safe::compress(&mut out[start..], bytes, LEVEL).map_err(zstd_safe::get_error_name)?;
-    out.truncate(start + len);
+pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> Result<(), &'static str> {
+    let room = out.room(zstd_safe::compress_bound(bytes.len()));
+    let len = zstd_safe::compress(room, bytes, LEVEL).map_err(zstd_safe::get_error_name)?;
+    out.advance(len);
     Ok(())
 }
 
