@@ -22,6 +22,8 @@ pub(crate) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Where each log begins, if not with its first segment; in the root.
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// Up to where each log was compacted, in the root.
+pub(crate) const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 
 const VERSION: &str = "0";
 /// Larger files are not checkpoints: a hundred thousand partitions with the longest names make 27 MiB.

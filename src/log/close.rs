@@ -17,6 +17,7 @@ impl Log {
             self.refuse(Refusal::Closed);
             writer.active.cut_space_ahead()?
         };
+        self.cleaner.lock().give_up();
         self.flush()?;
         self.without_flushes(|| {
             let segments = self.segments.load_full();

@@ -6,11 +6,12 @@
 //! data/.kafka_cleanshutdown                 there while nobody has it open and all was closed in order
 //! data/recovery-point-offset-checkpoint     } for Kafka, and for what is taken over from it
 //! data/log-start-offset-checkpoint          }
+//! data/cleaner-offset-checkpoint            up to where logs are compacted; only where any is
 //! data/orders-0/                            one log
 //! ```
 
 use super::Log;
-use super::checkpoint::{self, LOG_STARTS, RECOVERY_POINTS};
+use super::checkpoint::{self, CLEANER_OFFSETS, LOG_STARTS, RECOVERY_POINTS};
 use super::durable_end::{DURABLE_END, DurableEndFile};
 use super::manifest::MANIFEST;
 use super::open::Origin;
@@ -87,6 +88,7 @@ pub struct LogDir {
     /// What Kafka's checkpoints said, or ours, when the directory was opened.
     recovery_points: BTreeMap<TopicPartition, u64>,
     log_starts: BTreeMap<TopicPartition, u64>,
+    cleaner_offsets: BTreeMap<TopicPartition, u64>,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
     lock: Mutex<Option<Box<dyn Lock>>>,
 }
@@ -141,9 +143,10 @@ impl LogDir {
         identify(fs.as_ref(), &root, options.adopt)?;
         let recovery_points = checkpoint::read_offsets(fs.as_ref(), &root.join(RECOVERY_POINTS))?;
         let log_starts = checkpoint::read_offsets(fs.as_ref(), &root.join(LOG_STARTS))?;
+        let cleaner_offsets = checkpoint::read_offsets(fs.as_ref(), &root.join(CLEANER_OFFSETS))?;
         let clean = take_marker(fs.as_ref(), &root)?;
-        let logs = Mutex::default();
-        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, logs, lock: Mutex::new(Some(lock)) })
+        let (logs, lock) = (Mutex::default(), Mutex::new(Some(lock)));
+        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, cleaner_offsets, logs, lock })
     }
 
     /// The directory.
@@ -207,27 +210,38 @@ impl LogDir {
         }
         let origin = self.origin(partition, &home)?;
         let log = Arc::new(Log::open(home, config, self.clock.clone(), origin)?);
+        log.set_first_dirty_offset(self.cleaner_offsets.get(partition).copied().unwrap_or(0));
         self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
         logs.insert(partition.clone(), log.clone());
         Ok(log)
     }
 
-    /// Notes for Kafka up to where each log is synced and where it begins. Our own notes need no such call.
+    /// Notes for Kafka up to where each log is synced and where it begins; our own notes of that need no such call. And up to
+    /// where each is compacted, for both: without it the next round reads more than it has to.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn checkpoint(&self) -> Result<()> {
         let (mut recovery_points, mut log_starts) = (self.recovery_points.clone(), self.log_starts.clone());
+        let mut cleaner_offsets = self.cleaner_offsets.clone();
         for (partition, log) in self.logs.lock().iter() {
             let marks = log.watermarks();
             recovery_points.insert(partition.clone(), marks.durable_end);
             log_starts.remove(partition);
+            cleaner_offsets.remove(partition);
+            if log.first_dirty_offset() > 0 {
+                cleaner_offsets.insert(partition.clone(), log.first_dirty_offset());
+            }
             if log.segment_base_offsets().first().is_some_and(|first| marks.start > *first) {
                 log_starts.insert(partition.clone(), marks.start);
             }
         }
         checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(RECOVERY_POINTS), &recovery_points)?;
-        checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(LOG_STARTS), &log_starts)
+        checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(LOG_STARTS), &log_starts)?;
+        if cleaner_offsets.is_empty() && self.cleaner_offsets.is_empty() {
+            return Ok(());
+        }
+        checkpoint::write_offsets(self.fs.as_ref(), &self.root.join(CLEANER_OFFSETS), &cleaner_offsets)
     }
 
     /// Closes all logs in order, so that opening them again reads nothing. Without it nothing acknowledged is lost

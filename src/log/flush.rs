@@ -221,8 +221,20 @@ impl Log {
         self.commit(change).or_else(|error| self.unpoisoned(error))
     }
 
+    /// Says in a note of the durable end where the log stands, behind a flush with the write lock in hand: in its active
+    /// segment, so that the note speaks of no other.
+    pub(super) fn stand(&self, writer: &Writer, state: &mut DurableEnd) {
+        let active = writer.active.segment();
+        state.durable_end = self.marks.durable_end();
+        state.first_unstable = writer.first_unstable(state.durable_end);
+        state.segment_base = active.base_offset();
+        state.segment_bytes = active.bytes();
+        state.largest = active.largest_timestamp();
+        state.sums = active.file_indexes_for_note();
+    }
+
     /// Passes over a failure that only holds up what can be made anew.
-    fn unpoisoned(&self, error: Error) -> Result<()> {
+    pub(super) fn unpoisoned(&self, error: Error) -> Result<()> {
         if matches!(self.refusal.get(), Some(Refusal::Poisoned(_))) { Err(error) } else { Ok(()) }
     }
 

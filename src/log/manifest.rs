@@ -6,6 +6,7 @@
 //!   sealed     8 base 8 | 16 end 8 | 24 bytes 8 | 32 largest timestamp 8 | 40 its offset 8 | 48 three sums of 4 + 4
 //!   removed    8 base 8
 //!   epoch      8 epoch 4 | 16 start offset 8
+//!   swapping   8 base 8
 //! ```
 //! It is a journal: a later record overrides an earlier one. A segment's record is written after the segment and its
 //! indexes are synced, so its presence proves that they were. Without it a missing segment could not be told from a gap
@@ -44,6 +45,8 @@ pub(crate) enum Fact {
     Sealed(SealedFacts),
     Removed(u64),
     Epoch(i32, u64),
+    /// What is sealed under this base lies in files with the suffix `.swap`, where there are any.
+    Swapping(u64),
 }
 
 impl Fact {
@@ -74,6 +77,10 @@ impl Fact {
                 put(16, *start_offset);
                 (3, 0)
             }
+            Fact::Swapping(base_offset) => {
+                put(8, *base_offset);
+                (4, 0)
+            }
         };
         record[0] = kind;
         record[1] = flags;
@@ -102,6 +109,7 @@ impl Fact {
             })),
             2 => Some(Fact::Removed(number(8))),
             3 => Some(Fact::Epoch((number(8) >> 32) as i32, number(16))),
+            4 => Some(Fact::Swapping(number(8))),
             _ => None,
         }
     }
@@ -125,6 +133,8 @@ fn encode(seal: &Seal, facts: &[Fact]) -> Vec<u8> {
 pub(crate) struct Contents {
     pub(crate) sealed: BTreeMap<u64, SealedFacts>,
     pub(crate) removed: BTreeSet<u64>,
+    /// Sealed segments whose files may not have their final names yet.
+    pub(crate) swapping: BTreeSet<u64>,
     pub(crate) epochs: LeaderEpochs,
     /// Records that are damaged: what they said is not known.
     pub(crate) damaged: usize,
@@ -137,20 +147,26 @@ impl Contents {
         match fact {
             Fact::Sealed(facts) => {
                 self.removed.remove(&facts.base_offset);
+                self.swapping.remove(&facts.base_offset);
                 self.sealed.insert(facts.base_offset, facts);
             }
             Fact::Removed(base_offset) => {
                 self.sealed.remove(&base_offset);
+                self.swapping.remove(&base_offset);
                 self.removed.insert(base_offset);
             }
             Fact::Epoch(epoch, start_offset) => self.epochs.assign(epoch, start_offset),
+            Fact::Swapping(base_offset) => {
+                self.swapping.insert(base_offset);
+            }
         }
     }
 
     fn facts(&self) -> Vec<Fact> {
         let epochs = self.epochs.entries().iter().map(|(epoch, start)| Fact::Epoch(*epoch, *start));
         let sealed = self.sealed.values().copied().map(Fact::Sealed);
-        epochs.chain(self.removed.iter().copied().map(Fact::Removed)).chain(sealed).collect()
+        let swapping = self.swapping.iter().copied().map(Fact::Swapping);
+        epochs.chain(self.removed.iter().copied().map(Fact::Removed)).chain(sealed).chain(swapping).collect()
     }
 }
 
@@ -260,6 +276,9 @@ mod tests {
             Fact::Sealed(SealedFacts { largest: None, dense: false, ..sealed(10) }),
             Fact::Sealed(sealed(20)),
             Fact::Removed(20),
+            Fact::Swapping(0),
+            Fact::Sealed(sealed(0)),
+            Fact::Swapping(10),
             Fact::Epoch(3, 30),
         ]
     }
@@ -288,6 +307,7 @@ mod tests {
         assert_eq!(said(&fs), contents);
         assert_eq!(contents.sealed.keys().copied().collect::<Vec<_>>(), [0, 10]);
         assert_eq!(contents.epochs.entries(), [(0, 0), (3, 30)]);
+        assert_eq!(contents.swapping.iter().copied().collect::<Vec<_>>(), [10]);
     }
 
     #[test]

@@ -14,7 +14,9 @@
 mod aborted;
 mod append;
 mod checkpoint;
+mod clock_watch;
 mod close;
+mod compaction;
 mod damage;
 mod dir;
 mod durable_end;
@@ -27,6 +29,8 @@ mod open;
 mod order;
 mod read;
 mod recover;
+mod retain;
+mod retention;
 mod roll;
 mod seal;
 mod segments;
@@ -37,10 +41,14 @@ mod truncate;
 mod walk;
 
 pub use append::Appended;
+pub use clock_watch::ClockDoubt;
+pub use compaction::{Cleanable, Compacted, CompactionConfig, CompactionProgress};
 pub use damage::Damage;
 pub use dir::{LogDir, LogDirOptions};
 pub use marks::Watermarks;
 pub use read::{Batches, Chunk, Cursor, ReadLimit};
+pub use retain::{Removed, RemovedSegment};
+pub use retention::{RemovalReason, RetentionConfig};
 
 use crate::clock::Clock;
 use crate::config::LogConfig;
@@ -50,6 +58,8 @@ use crate::segment::Home;
 use append::Writer;
 use arc_swap::ArcSwap;
 use checkpoint::LEADER_EPOCHS;
+use clock_watch::{BelievedTime, ClockWatch};
+use compaction::Cleaner;
 use durable_end::DurableEndFile;
 use epochs::LeaderEpochs;
 use flush::Flusher;
@@ -57,7 +67,9 @@ use manifest::Fact;
 use marks::Marks;
 use parking_lot::Mutex;
 use segments::SegmentList;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 /// One partition's log. Shared between threads as an `Arc`; made by a [`LogDir`].
@@ -68,6 +80,7 @@ pub struct Log {
     home: Arc<Home>,
     config: ArcSwap<LogConfig>,
     clock: Arc<dyn Clock>,
+    clock_watch: Mutex<ClockWatch>,
     marks: Marks,
     segments: ArcSwap<SegmentList>,
     epochs: ArcSwap<LeaderEpochs>,
@@ -77,6 +90,11 @@ pub struct Log {
     /// Why writing is refused, once it is.
     refusal: OnceLock<Refusal>,
     damage: Vec<Damage>,
+    cleaner: Mutex<Cleaner>,
+    /// Up to where it was compacted.
+    first_dirty: AtomicU64,
+    /// Segments that compaction has replaced and could not unlink.
+    leftovers: Mutex<BTreeSet<u64>>,
 }
 
 /// Why a log takes no more writes.
@@ -118,12 +136,13 @@ impl Log {
     }
 
     /// Refuses writes and flushes from now on, and waits for those that are under way: the log is about to be taken
-    /// away, and a flush makes files and opens them by their names.
+    /// away, and a flush or a compaction makes files and opens them by their names.
     pub(crate) fn retire(&self) {
         {
             let _writer = self.writer.lock();
             self.refuse(Refusal::Removed);
         }
+        self.cleaner.lock().give_up();
         self.without_flushes(|| ());
     }
 
@@ -156,6 +175,11 @@ impl Log {
     /// The bytes of its batches.
     pub fn size_bytes(&self) -> u64 {
         self.segments.load().all().iter().map(|segment| segment.bytes()).sum()
+    }
+
+    /// The time by which records grow old.
+    fn believed_time(&self) -> BelievedTime {
+        self.clock_watch.lock().look(self.clock.now(), self.clock.monotonic())
     }
 
     /// Refuses all writes from now on; the first reason stays.

@@ -5,6 +5,7 @@
 
 use super::append::{RESERVATION_MAX, Writer};
 use super::checkpoint::{self, LEADER_EPOCHS};
+use super::clock_watch::ClockWatch;
 use super::durable_end::{DurableEnd, DurableEndFile};
 use super::flush::Flusher;
 use super::manifest::{Contents, Fact, Manifest};
@@ -16,9 +17,10 @@ use super::{Log, Refusal, Watermarks};
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::error::{OrIo, Result};
-use crate::segment::{ActiveSegment, FileKind, Home, Segment};
+use crate::segment::{ActiveSegment, CleanedSegment, FileKind, Home, Segment};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 /// How much is written at once where a tail is written again.
@@ -43,7 +45,9 @@ impl Log {
         if adopted.is_some() {
             (survey.durable_end, survey.manifest) = (None, None);
             survey.contents = Contents { epochs: survey.contents.epochs, ..Contents::default() };
+            survey.unswapped.clear();
         }
+        survey.finish_swaps(&home)?;
         survey.set_aside_removed();
         let state = survey.durable_state();
         let recovery = Recovery::run(&home, &survey, state, adopted, config.index_interval_bytes)?;
@@ -176,7 +180,10 @@ impl Opening<'_> {
         for base_offset in &removed {
             Segment::remove_files_of(self.home, *base_offset)?;
         }
-        if !removed.is_empty() {
+        for base_offset in &self.survey.unswapped {
+            CleanedSegment::discard(self.home, *base_offset)?;
+        }
+        if !removed.is_empty() || !self.survey.unswapped.is_empty() {
             fs.sync_dir(dir).or_io("sync", dir)?;
         }
         for repair in &self.repairs {
@@ -213,11 +220,13 @@ impl Opening<'_> {
 
     fn manifest(&mut self) -> Result<Manifest> {
         let contents = &self.survey.contents;
+        let whole = contents.damaged == 0 && contents.swapping.is_empty();
         let outdated = contents.outdated > OUTDATED_MAX.max(contents.sealed.len());
         match self.survey.manifest.take() {
-            Some(manifest) if contents.damaged == 0 && !outdated && !self.state.sync_failed => Ok(manifest),
+            Some(manifest) if whole && !outdated && !self.state.sync_failed => Ok(manifest),
             _ => {
-                let contents = Contents { removed: Default::default(), ..contents.clone() };
+                let (removed, swapping) = Default::default();
+                let contents = Contents { removed, swapping, ..contents.clone() };
                 Manifest::create(&self.home.fs, &self.home.dir, &contents)
             }
         }
@@ -361,6 +370,7 @@ impl Opening<'_> {
         Log {
             home: self.home.clone(),
             config: ArcSwap::new(config),
+            clock_watch: Mutex::new(ClockWatch::new(clock.now(), clock.monotonic())),
             clock,
             marks: Marks::new(marks),
             segments: ArcSwap::from_pointee(SegmentList::new(self.segments)),
@@ -370,6 +380,9 @@ impl Opening<'_> {
             flusher: Flusher::new(manifest),
             refusal: OnceLock::new(),
             damage: self.damage,
+            cleaner: Mutex::default(),
+            first_dirty: AtomicU64::default(),
+            leftovers: Mutex::default(),
         }
     }
 }

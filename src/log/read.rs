@@ -10,7 +10,7 @@ use super::segments::SegmentList;
 use super::walk::{WHOLE_BATCH, Walk};
 use crate::error::{Error, Result};
 use crate::record::{Batch, BatchHeader, Invalid};
-use crate::segment::Segment;
+use crate::segment::{AbortedTransaction, Segment};
 use bytes::Bytes;
 use std::sync::{Arc, Weak};
 
@@ -163,13 +163,33 @@ impl Log {
     /// [`Error::OffsetOutOfRange`] if the log does not hold the offset; [`Error::Corrupt`] if it cannot be read any
     /// more, with the offset at which reading can go on.
     pub fn read(&self, from: &Cursor, limit: ReadLimit) -> Result<Chunk> {
+        self.with_segments(|segments| self.read_in(segments, from, limit))
+    }
+
+    /// As [`Log::read`], with the aborted transactions that have records in what was read. Both are of the same segments:
+    /// compaction drops what was aborted, and later what says so, and whoever asked twice might see the one and not the
+    /// other.
+    pub(crate) fn read_with_aborted(
+        &self,
+        from: &Cursor,
+        limit: ReadLimit,
+    ) -> Result<(Chunk, Vec<AbortedTransaction>)> {
         self.with_segments(|segments| {
-            let (end, start) = (self.marks.end(), self.marks.start());
-            if from.offset < start || from.offset > end {
-                return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
-            }
-            self.read_from(segments, from, ReadLimit { until: limit.until.min(end), ..limit }, end)
+            let chunk = self.read_in(segments, from, limit)?;
+            let aborted = match chunk.is_empty() {
+                true => Vec::new(),
+                false => self.aborted_in(segments, from.offset, chunk.next.offset)?,
+            };
+            Ok((chunk, aborted))
         })
+    }
+
+    pub(super) fn read_in(&self, segments: &SegmentList, from: &Cursor, limit: ReadLimit) -> Result<Chunk> {
+        let (end, start) = (self.marks.end(), self.marks.start());
+        if from.offset < start || from.offset > end {
+            return Err(Error::OffsetOutOfRange { requested: from.offset, start, end });
+        }
+        self.read_from(segments, from, ReadLimit { until: limit.until.min(end), ..limit }, end)
     }
 
     /// Asks something of the segments as they are now; anew, if they were replaced meanwhile and the answer is an error.

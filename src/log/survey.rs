@@ -6,7 +6,7 @@ use super::epochs::LeaderEpochs;
 use super::manifest::{Contents, Manifest};
 use crate::error::{OrIo, Result};
 use crate::io::EntryKind;
-use crate::segment::{FileKind, FileName, Home};
+use crate::segment::{CleanedSegment, FileKind, FileName, Home, SealedFacts, Suffix};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the files say.
@@ -16,6 +16,8 @@ pub(super) struct Survey {
     pub(super) logs: BTreeMap<u64, u64>,
     /// Base offsets of which there is a file of any kind.
     pub(super) bases: BTreeSet<u64>,
+    /// Base offsets of which compaction has left a segment that took nobody's place.
+    pub(super) unswapped: BTreeSet<u64>,
     pub(super) durable_end: Option<DurableEndFile>,
     pub(super) manifest: Option<Manifest>,
     pub(super) contents: Contents,
@@ -24,11 +26,13 @@ pub(super) struct Survey {
 impl Survey {
     /// Looks at a directory. Reads no batches.
     pub(super) fn take(home: &Home) -> Result<Survey> {
-        let (mut logs, mut bases) = (BTreeMap::new(), BTreeSet::new());
+        let (mut logs, mut bases, mut unswapped) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for entry in home.fs.list(&home.dir).or_io("list", &home.dir)? {
-            let Some(name) = FileName::parse(&entry.name).filter(|_| entry.kind == EntryKind::File) else {
+            if entry.kind != EntryKind::File {
                 continue;
-            };
+            }
+            unswapped.extend(Suffix::parse(&entry.name).map(|(name, _)| name.base_offset));
+            let Some(name) = FileName::parse(&entry.name) else { continue };
             bases.insert(name.base_offset);
             if name.kind == FileKind::Log {
                 let path = home.dir.join(&entry.name);
@@ -44,12 +48,40 @@ impl Survey {
         let epochs = known_epochs(home, &contents.epochs, whole)?;
         contents.damaged += usize::from(epochs != contents.epochs);
         contents.epochs = epochs;
-        Ok(Survey { logs, bases, durable_end, manifest, contents })
+        Ok(Survey { logs, bases, unswapped, durable_end, manifest, contents })
     }
 
-    /// Takes segments out of the picture that the manifest says were removed: their files are what a crash left.
+    /// Finishes what compaction had begun: the manifest is the moment at which a segment takes the place of others, and
+    /// their files follow. The manifest itself may not be durable yet, if a process was killed just then.
+    pub(super) fn finish_swaps(&mut self, home: &Home) -> Result<()> {
+        let due: Vec<u64> = self.contents.swapping.intersection(&self.unswapped).copied().collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        if let Some(manifest) = &self.manifest {
+            manifest.sync()?;
+        }
+        home.fs.sync_dir(&home.dir).or_io("sync", &home.dir)?;
+        for base_offset in due {
+            let facts = self.contents.sealed.get(&base_offset);
+            let aborted = facts.map_or(u32::MAX, |facts| facts.sums[2].count);
+            CleanedSegment::take_place(home, base_offset, aborted)?;
+            self.bases.insert(base_offset);
+            let path = home.path(base_offset, FileKind::Log);
+            self.logs.insert(base_offset, home.fs.metadata(&path).or_io("look at", &path)?.len);
+        }
+        Ok(())
+    }
+
+    /// Takes segments out of the picture that the manifest says were removed: their files are what a crash left. And those
+    /// that lie before the start of the log and are not there: a start is durable before a file goes, while a full disk may
+    /// have had no room to note the removal.
     pub(super) fn set_aside_removed(&mut self) {
         self.logs.retain(|base, _| !self.contents.removed.contains(base));
+        let start = self.durable_end.as_ref().map_or(0, |file| file.state().start_offset);
+        let logs = &self.logs;
+        let missed = |base: &u64, end: u64| logs.contains_key(base) || end > start;
+        self.contents.sealed.retain(|base, facts| missed(base, facts.end_offset));
     }
 
     /// Removed segments of which there are still files.
@@ -67,7 +99,10 @@ impl Survey {
         };
         let superseded = self.contents.removed.contains(&state.segment_base);
         let last = self.contents.sealed.values().next_back();
-        if superseded || last.is_some_and(|last| last.base_offset >= state.segment_base) {
+        let knows_better = |last: &SealedFacts| {
+            last.base_offset >= state.segment_base || last.end_offset > state.segment_base
+        };
+        if superseded || last.is_some_and(knows_better) {
             let (behind, end) =
                 last.map_or((0, state.start_offset), |last| (last.base_offset + 1, last.end_offset));
             state.durable_end = end;

@@ -112,9 +112,10 @@ impl Log {
     }
 
     fn replace_manifest(&self, cut: &Cut) -> Result<()> {
+        let leftovers = self.leftovers.lock().clone();
         let contents = Contents {
             sealed: cut.kept.iter().map(|facts| (facts.base_offset, *facts)).collect(),
-            removed: cut.removed.iter().map(|segment| segment.base_offset()).collect(),
+            removed: cut.removed.iter().map(|segment| segment.base_offset()).chain(leftovers).collect(),
             epochs: self.epochs.load().as_ref().clone(),
             ..Contents::default()
         };

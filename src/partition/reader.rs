@@ -172,7 +172,10 @@ impl PartitionReader {
     /// Reads the next chunk. If there is none, the position may have moved all the same: over a gap.
     fn read(&mut self, limit: ReadLimit) -> Result<bool> {
         let limit = ReadLimit { bytes_max: limit.bytes_max.min(CHUNK_BYTES_MAX), ..limit };
-        let chunk = self.log.read(&self.cursor, limit)?;
+        let (chunk, aborted) = match self.isolation {
+            Isolation::ReadUncommitted => (self.log.read(&self.cursor, limit)?, Vec::new()),
+            Isolation::ReadCommitted => self.log.read_with_aborted(&self.cursor, limit)?,
+        };
         let next = chunk.next();
         if chunk.is_empty() {
             // The old cursor may know its place in the file; one that has not moved would only forget it.
@@ -182,12 +185,7 @@ impl PartitionReader {
             }
             return Ok(false);
         }
-        let aborted = match self.isolation {
-            Isolation::ReadUncommitted => AbortedTransactions::default(),
-            Isolation::ReadCommitted => {
-                AbortedTransactions::new(self.log.aborted_transactions(self.position, next.offset())?)
-            }
-        };
+        let aborted = AbortedTransactions::new(aborted);
         self.cursor = next.clone();
         self.chunk = Some(ChunkInHand { at: 0, offset: chunk.offset(), chunk, aborted });
         Ok(true)

@@ -58,6 +58,7 @@ mod invalid;
 pub mod layout;
 mod new_record;
 mod records;
+mod retained;
 mod spare;
 pub mod varint;
 

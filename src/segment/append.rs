@@ -5,8 +5,7 @@ use super::transactions::OpenTransactions;
 use super::{Indexes, Segment};
 use crate::config::LogConfig;
 use crate::error::{OrIo, Result};
-use crate::record::layout::HEADER_LEN;
-use crate::record::{Batch, BatchHeader};
+use crate::record::Batch;
 use crate::types::Timestamp;
 use std::io;
 use std::sync::Arc;
@@ -73,11 +72,8 @@ impl ActiveSegment {
         if let Some(known) = self.first_timestamp {
             return Ok(known);
         }
-        let bytes = self.segment.read(0, HEADER_LEN)?;
-        let header = BatchHeader::read(&bytes)
-            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid.to_string()))
-            .or_io("read the first batch of", self.segment.log_path())?;
-        Ok(*self.first_timestamp.insert(header.max_timestamp))
+        let first = self.segment.first_timestamp()?;
+        Ok(*self.first_timestamp.insert(first))
     }
 
     /// Whether an index is as large as it was to become when the segment was begun.

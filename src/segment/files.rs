@@ -9,6 +9,34 @@
 
 use std::fmt;
 
+/// Files of a segment that is about to take the place of others carry one of Kafka's suffixes behind their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suffix {
+    /// It is being written.
+    Cleaned,
+    /// It is written, and takes their place if the manifest says so.
+    Swap,
+}
+
+impl Suffix {
+    const ALL: [Suffix; 2] = [Suffix::Cleaned, Suffix::Swap];
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Suffix::Cleaned => ".cleaned",
+            Suffix::Swap => ".swap",
+        }
+    }
+
+    /// Reads a name with a suffix; `None` if it is not exactly what Kafka would have written.
+    pub(crate) fn parse(name: &str) -> Option<(FileName, Suffix)> {
+        Suffix::ALL.into_iter().find_map(|suffix| {
+            let plain = name.strip_suffix(suffix.text())?;
+            Some((FileName::parse(plain)?, suffix))
+        })
+    }
+}
+
 const DIGITS: usize = 20;
 
 /// What a file of a segment holds.
@@ -28,7 +56,8 @@ impl FileKind {
     /// The three that can be made anew from the log.
     pub const INDEXES: [FileKind; 3] = [FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::AbortedIndex];
 
-    const ALL: [FileKind; 4] =
+    /// All four.
+    pub const ALL: [FileKind; 4] =
         [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex, FileKind::AbortedIndex];
 
     const fn suffix(self) -> &'static str {
@@ -80,6 +109,18 @@ mod tests {
             assert_eq!(FileName::parse(&name.to_string()), Some(name));
         }
         assert_eq!(FileName { base_offset: 7, kind: FileKind::Log }.to_string(), "00000000000000000007.log");
+    }
+
+    #[test]
+    fn a_suffix_stands_behind_a_whole_name() {
+        let name = FileName { base_offset: 7, kind: FileKind::TimeIndex };
+        for suffix in Suffix::ALL {
+            assert_eq!(Suffix::parse(&format!("{name}{}", suffix.text())), Some((name, suffix)));
+            assert_eq!(Suffix::parse(suffix.text()), None);
+            assert_eq!(Suffix::parse(&format!("{name}{}{}", suffix.text(), suffix.text())), None);
+        }
+        assert_eq!(Suffix::parse(&name.to_string()), None);
+        assert_eq!(Suffix::parse("00000000000000000007.log.deleted"), None);
     }
 
     #[test]

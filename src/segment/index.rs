@@ -124,6 +124,11 @@ impl LiveIndexes {
         [self.offset.sum(), self.time.sum(), self.aborted.sum()]
     }
 
+    /// What the three files hold, in the order of [`FileKind::INDEXES`].
+    pub(super) fn encoded(&self) -> [Vec<u8>; 3] {
+        [self.offset.encode(), self.time.encode(), self.aborted.encode()]
+    }
+
     pub(crate) fn push_aborted(&mut self, aborted: AbortedTransaction) {
         self.aborted.push(aborted);
     }

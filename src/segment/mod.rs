@@ -11,6 +11,7 @@
 mod aborted_index;
 mod ahead;
 mod append;
+mod cleaned;
 mod durable;
 mod entries;
 mod files;
@@ -31,12 +32,17 @@ pub use time_index::{TimeEntry, TimeIndex};
 pub use transactions::OpenTransactions;
 
 pub(crate) use append::{ActiveSegment, AppendFailure};
+pub(crate) use cleaned::CleanedSegment;
 pub(crate) use durable::Durable;
+pub(crate) use files::Suffix;
 pub(crate) use index::{Indexes, LiveIndexes, SealedFacts};
 pub(crate) use scan::{Scanner, Skipped, Step};
 
 use crate::error::{Error, OrIo, Result};
 use crate::io::{File, Fs, LazyFile};
+use crate::record::BatchHeader;
+use crate::record::layout::HEADER_LEN;
+use crate::types::Timestamp;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::io;
@@ -54,6 +60,11 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn path(&self, base_offset: u64, kind: FileKind) -> PathBuf {
         self.dir.join(FileName { base_offset, kind }.to_string())
+    }
+
+    /// The same, of a segment that is about to take the place of others.
+    pub(crate) fn suffixed(&self, base_offset: u64, kind: FileKind, suffix: Suffix) -> PathBuf {
+        self.dir.join(format!("{}{}", FileName { base_offset, kind }, suffix.text()))
     }
 }
 
@@ -188,6 +199,15 @@ impl Segment {
         self.file().and_then(|file| file.read_up_to(position, len)).or_io("read", self.log_path())
     }
 
+    /// The largest timestamp of its first batch, if that has one.
+    pub(crate) fn first_timestamp(&self) -> Result<Option<Timestamp>> {
+        let bytes = self.read(0, HEADER_LEN)?;
+        let header = BatchHeader::read(&bytes)
+            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid.to_string()))
+            .or_io("read the first batch of", self.log_path())?;
+        Ok(header.max_timestamp)
+    }
+
     /// Makes its batches durable.
     pub(crate) fn sync_log(&self) -> Result<()> {
         self.file().and_then(|file| file.sync()).or_io("sync", self.log_path())
@@ -197,6 +217,13 @@ impl Segment {
     pub(crate) fn scan(&self, position: u64) -> Result<Scanner<'_>> {
         let file = self.file().or_io("open", self.log_path())?;
         Ok(Scanner::new(file.as_ref(), position, self.bytes()))
+    }
+
+    /// What its indexes of offsets and times take on disk, the larger of both; when it is closed and filed.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        let [offset, time, _] = self.filed_sums();
+        let bytes = |sum: FileSum, entry: usize| u64::from(sum.count) * entry as u64;
+        bytes(offset, OffsetEntry::LEN).max(bytes(time, TimeEntry::LEN))
     }
 
     /// Removes all its files.

@@ -54,6 +54,14 @@ impl Disk {
         self.open_with(self.fs.clone(), true).unwrap_or_else(|error| panic!("not adopted: {error}"))
     }
 
+    /// The same, when it is this late.
+    pub(crate) fn adopt_at(&self, millis: i64) -> LogDir {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(millis)));
+        let options = LogDirOptions { adopt: true, ..LogDirOptions::default() };
+        LogDir::open_with(self.fs.clone(), clock, &self.root, options)
+            .unwrap_or_else(|error| panic!("not adopted: {error}"))
+    }
+
     /// The same, by a process that is killed after so many changes.
     pub(crate) fn adopt_and_be_killed(&self, changes: u64) -> Result<LogDir, Error> {
         self.open_with(Arc::new(MortalFs::new(self.fs.clone(), changes)), true)

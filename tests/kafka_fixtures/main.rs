@@ -8,6 +8,7 @@
 //! ```
 //! - `adoption`: directories that Kafka closed in order, taken over.
 //! - `broker`: the same through the broker and its consumers.
+//! - `compaction`: our cleaner over what Kafka's cleaned, to the same bytes.
 //! - `recovery`: directories that `kill -9` left, some of them damaged.
 //! - `damage`: what was durable and has changed since, which Kafka would throw away and we do not.
 //! - `epochs`: leader epochs, of which Kafka's checkpoint may know too little or too much.
@@ -29,6 +30,7 @@ mod fixtures;
 mod adoption;
 mod answers;
 mod broker;
+mod compaction;
 mod damage;
 mod derived;
 mod disk;

@@ -3,12 +3,14 @@
 
 #[path = "../common/batches.rs"]
 mod batches;
+mod compaction_tests;
 mod concurrent_tests;
 mod dir_tests;
 mod read_tests;
 #[path = "../common/reading.rs"]
 mod reading;
 mod reopen_tests;
+mod retention_tests;
 mod roll_tests;
 mod space_ahead_tests;
 mod time_tests;

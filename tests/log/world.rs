@@ -35,6 +35,12 @@ impl World {
         World { fs, clock, dir, log }
     }
 
+    /// The names of the log's files.
+    pub(crate) fn fs_names(&self) -> Vec<String> {
+        let entries = self.fs.list(self.log.path()).expect("memory does not fail");
+        entries.into_iter().map(|entry| entry.name).collect()
+    }
+
     /// Closed in order, and opened again.
     pub(crate) fn reopened(self) -> World {
         let World { fs, clock, dir, log } = self;

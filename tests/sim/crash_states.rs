@@ -245,6 +245,14 @@ fn no_crash_breaks_a_promise() {
 }
 
 #[test]
+fn no_crash_while_it_is_cleaned_breaks_a_promise() {
+    let first = script::CLEANING + first_seed();
+    let seen = hunt(None, first.., states_wanted())
+        .unwrap_or_else(|(case, broken)| panic!("{broken}\nreplay with BROOKLET_SIM_REPLAY={case}"));
+    assert!(seen >= states_wanted());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace() {
     let hash = |seed| Scenario::run(seed, None).expect("it runs").disk.trace_hash();
     for seed in 1..6 {

@@ -151,7 +151,14 @@ fn a_disk_that_is_full_at_any_byte_loses_nothing_and_the_log_goes_on() {
     assert!(refused > 1_000, "{refused}");
 }
 
-/// Appends and flushes on a disk of so many bytes, which grows when it is full; how often it was.
+#[test]
+fn no_fault_while_it_is_cleaned_breaks_a_promise() {
+    for seed in 0..12 {
+        hunt(None, script::CLEANING + seed).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+}
+
+/// Appends, flushes, retention and compaction on a disk of so many bytes, which grows when it is full; how often it was.
 fn run_with_space(seed: u64, bytes: Option<u64>) -> Result<(Run, u64), Broken> {
     let disk = SimDisk::new();
     disk.set_capacity(bytes);
@@ -165,7 +172,7 @@ fn run_with_space(seed: u64, bytes: Option<u64>) -> Result<(Run, u64), Broken> {
         run.open().map_err(|error| format!("with space again: {error}"))?;
     }
     for step in script::drawn(seed, STEPS + 5) {
-        if !matches!(step, Step::Append(_) | Step::Flush) {
+        if !matches!(step, Step::Append(_) | Step::Flush | Step::Retain { .. } | Step::Compact { .. }) {
             continue;
         }
         let (result, bytes) = run.take(&step);
@@ -187,4 +194,53 @@ fn expect_full(error: &Error) -> Result<(), Broken> {
         Error::DiskFull { .. } if error.is_retriable() => Ok(()),
         other => Err(format!("a full disk is reported as: {other}")),
     }
+}
+
+/// Retention needs no room: it works on the disk that it is to make room on, and appends go on then.
+#[test]
+fn retention_frees_a_full_disk() {
+    for seed in 1..=40 {
+        let disk = SimDisk::new();
+        let mut run = Run::new(disk.clone(), Setup::drawn(seed, None));
+        run.open().expect("there is room");
+        let mut steps = script::drawn(seed, 60).into_iter().filter(|step| matches!(step, Step::Append(_)));
+        for step in steps.by_ref().take(24) {
+            run.take(&step).0.expect("there is room");
+        }
+        disk.set_capacity(Some(disk.used()));
+        let log = run.world.as_ref().expect("it is open").log.clone();
+        let segments = log.segment_base_offsets().len();
+        run.take(&Step::Retain { bytes: 900 }).0.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!(segments < 4 || log.segment_base_offsets().len() < segments, "seed {seed}");
+        disk.crash(Crash::PowerCut { seed });
+        let ledger = run.ledger.clone();
+        run.disk.set_capacity(None);
+        run.open().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let log = run.world.as_ref().expect("it is open").log.clone();
+        ledger.check(&log, End::PowerCut).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+    }
+}
+
+/// Nearly nothing would be left of the group; but that is not known before it is written, so there has to be room for all.
+#[test]
+fn compaction_begins_no_group_without_room_for_all_of_it() {
+    let disk = SimDisk::new();
+    let mut run = Run::new(disk.clone(), Setup::drawn(2, None));
+    run.open().expect("there is room");
+    let log = run.world.as_ref().expect("it is open").log.clone();
+    while log.segment_base_offsets().len() < 3 {
+        run.take(&Step::Append(script::keyed("key"))).0.expect("there is room");
+    }
+    run.take(&Step::Flush).0.expect("there is room");
+    let names = || disk.peek_list(log.path()).expect("it is there").len();
+    let (used, before) = (disk.used(), names());
+    disk.set_capacity(Some(used + 400));
+    let compact = Step::Compact { budget: u64::MAX };
+    let error = run.take(&compact).0.expect_err("there is no room");
+    assert!(matches!(error, Error::DiskFull { .. }), "{error}");
+    assert_eq!((disk.used(), names()), (used, before));
+    assert!(!error.is_fatal() && log.uncleanable().is_none());
+    disk.set_capacity(None);
+    run.take(&compact).0.expect("there is room again");
+    assert!(disk.used() < used, "{} instead of {used}", disk.used());
 }

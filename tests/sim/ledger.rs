@@ -4,6 +4,7 @@
 //! being done when the world ended. Held against a log that was opened afterwards, it either says which promise is
 //! broken, or becomes the ledger of what is there now.
 
+use crate::compaction::Compaction;
 use crate::model;
 use brooklet::log::{Cursor, Log, ReadLimit};
 use brooklet::record::BatchHeader;
@@ -19,6 +20,10 @@ pub(crate) enum Pending {
     Append(Bytes),
     Truncate(u64),
     AdvanceStart(u64),
+    /// The start may have moved to where a segment begins.
+    Retain,
+    /// Records that newer ones supersede may be gone.
+    Compact,
 }
 
 /// How the last life ended.
@@ -43,6 +48,12 @@ pub(crate) struct Ledger {
     pub(crate) pending: Vec<Pending>,
     /// What must never be seen again: it vanished once, was cut off, or was refused.
     pub(crate) gone: Vec<Bytes>,
+    /// Compaction has been here since this ledger was settled.
+    pub(crate) may_be_compacted: bool,
+    /// Compaction has ever been here: then indexes may speak of what is gone.
+    pub(crate) was_compacted: bool,
+    /// What was cut off may have superseded something before.
+    pub(crate) cut: Vec<Bytes>,
 }
 
 /// A broken promise, in words.
@@ -66,7 +77,16 @@ impl Ledger {
             .into_iter()
             .partition(|(_, bytes)| last_offset(bytes) >= offset);
         self.batches = kept;
+        self.cut.extend(cut.values().cloned());
         self.gone.extend(BTreeMap::into_values(cut));
+    }
+
+    /// Retention has looked at the log, and perhaps removed something.
+    pub(crate) fn retained(&mut self, start: u64, removed: bool) {
+        self.start = start;
+        if removed {
+            self.durable_end = self.shown_end;
+        }
     }
 
     /// Holds the promises against a log that was opened after the end of the last life.
@@ -76,10 +96,12 @@ impl Ledger {
         }
         let marks = log.watermarks();
         let found = read_all(log)?;
-        let start_pending = |offset: &u64| {
-            self.pending.iter().any(|pending| matches!(pending, Pending::AdvanceStart(to) if to == offset))
-        };
-        if marks.start != self.start && !start_pending(&marks.start) {
+        let start_pending = self.pending.iter().any(|pending| match pending {
+            Pending::AdvanceStart(to) => *to == marks.start,
+            Pending::Retain => marks.start > self.start && self.may_begin_at(marks.start),
+            _ => false,
+        });
+        if marks.start != self.start && !start_pending {
             return Err(format!("the log starts at {} instead of {}", marks.start, self.start));
         }
         if marks.end < self.shown_end {
@@ -90,8 +112,13 @@ impl Ledger {
         }
         self.check_contents(&found, marks.start, end)?;
         let settled = self.settle(found, marks.start, marks.end);
-        model::check(log, &settled.batches)?;
+        model::check(log, &settled.batches, !settled.was_compacted)?;
         Ok(settled)
+    }
+
+    /// Retention moves the start to where a segment begins, and no segment begins within a batch.
+    fn may_begin_at(&self, start: u64) -> bool {
+        !self.batches.iter().any(|(base, bytes)| *base < start && last_offset(bytes) >= start)
     }
 
     fn check_contents(&self, found: &BTreeMap<u64, Bytes>, start: u64, end: End) -> Result<(), Broken> {
@@ -99,6 +126,7 @@ impl Ledger {
             Pending::Truncate(to) if !found.values().any(|bytes| last_offset(bytes) >= *to) => Some(*to),
             _ => None,
         });
+        let compaction = self.is_compacted().then(|| Compaction::new(self, found, truncated_to));
         let mut missing = None;
         for (base, bytes) in &self.batches {
             let last = last_offset(bytes);
@@ -113,6 +141,7 @@ impl Ledger {
                         ));
                     }
                 }
+                there if compaction.as_ref().is_some_and(|it| it.explains(bytes, there)) => {}
                 Some(_) => return Err(format!("the batch of offset {base} is not what was appended")),
                 None if end == End::Kill || last < self.durable_end => {
                     return Err(format!(
@@ -139,6 +168,10 @@ impl Ledger {
         Ok(())
     }
 
+    fn is_compacted(&self) -> bool {
+        self.may_be_compacted || self.pending.iter().any(|pending| matches!(pending, Pending::Compact))
+    }
+
     /// What is there is now durable; what is not must not come back.
     fn settle(&self, found: BTreeMap<u64, Bytes>, start: u64, end: u64) -> Ledger {
         let mut batches: BTreeMap<u64, Bytes> = self
@@ -159,7 +192,11 @@ impl Ledger {
             Pending::Append(bytes) if !batches.values().any(|there| there == bytes) => Some(bytes.clone()),
             _ => None,
         }));
-        Ledger { batches, durable_end: end, shown_end: end, start, pending: Vec::new(), gone }
+        let was_compacted = self.was_compacted || self.is_compacted();
+        let (batches, pending) = (batches, Vec::new());
+        let settled =
+            Ledger { batches, durable_end: end, shown_end: end, start, pending, gone, ..Ledger::default() };
+        Ledger { was_compacted, ..settled }
     }
 }
 

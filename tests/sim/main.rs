@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod broker;
+mod compaction;
 mod crash_states;
 mod crash_tests;
 mod disk;

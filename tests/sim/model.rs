@@ -7,21 +7,50 @@ use brooklet::record::{Batch, ControlRecord};
 use brooklet::segment::{AbortedTransaction, OpenTransactions};
 use std::collections::BTreeMap;
 
-/// Holds every kind of lookup against a full scan.
-pub(crate) fn check(log: &Log, batches: &BTreeMap<u64, Bytes>) -> Result<(), Broken> {
+/// Holds every kind of lookup against a full scan. Where not all is there of what ever was, the index of aborted
+/// transactions may say more than a scan can tell.
+pub(crate) fn check(log: &Log, batches: &BTreeMap<u64, Bytes>, exactly: bool) -> Result<(), Broken> {
     let marks = log.watermarks();
-    let (aborted, open_first) = transactions(batches);
+    // A transaction that began in a segment that is gone is known as far as there are records of it.
+    let first_base = log.segment_base_offsets().first().copied().unwrap_or(0);
+    let left: BTreeMap<u64, Bytes> =
+        batches.range(first_base..).map(|(base, bytes)| (*base, bytes.clone())).collect();
+    let (aborted, open_first) = transactions(&left);
     let last_stable = open_first.unwrap_or(marks.end);
     if marks.last_stable != last_stable {
         return Err(format!("the last stable offset is {} instead of {last_stable}", marks.last_stable));
     }
     let told =
         log.aborted_transactions(0, marks.end).map_err(|error| format!("aborted transactions: {error}"))?;
-    if told != aborted {
+    let whole = exactly && left.len() == batches.len();
+    if whole && told != aborted {
         return Err(format!("aborted transactions are {told:?} instead of {aborted:?}"));
     }
+    // What became of what lies before the start nobody can read.
+    check_aborted(&told, &aborted, left.range(marks.start..))?;
     check_times(log, batches, marks.start)?;
     check_offsets(log, batches, marks.start)
+}
+
+/// Of every batch of a transaction, whether it was aborted: the entries may name more than is there to be passed over.
+fn check_aborted<'a>(
+    told: &[AbortedTransaction],
+    expected: &[AbortedTransaction],
+    batches: impl Iterator<Item = (&'a u64, &'a Bytes)>,
+) -> Result<(), Broken> {
+    for (base, bytes) in batches {
+        let header = *Batch::decode(bytes).expect("the ledger holds batches").header();
+        if !header.is_transactional() || header.is_control() || header.records_count == 0 {
+            continue;
+        }
+        let covers = |entry: &AbortedTransaction| {
+            entry.producer_id == header.producer_id && (entry.first_offset..=entry.last_offset).contains(base)
+        };
+        if told.iter().any(covers) != expected.iter().any(covers) {
+            return Err(format!("whether the batch of {base} was aborted: {told:?} instead of {expected:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// A second opinion on transactions: by hand, not by the library's tracker.
@@ -34,6 +63,7 @@ fn transactions(batches: &BTreeMap<u64, Bytes>) -> (Vec<AbortedTransaction>, Opt
         let header = batch.header();
         tracker.observe(&batch);
         match batch.control().expect("a good marker") {
+            None if header.records_count == 0 => {}
             None if header.is_transactional() => {
                 open.entry(header.producer_id).or_insert(header.base_offset);
             }

@@ -3,9 +3,11 @@
 use crate::disk::{Rng, SimDisk};
 use crate::ledger::{Bytes, Ledger, Pending};
 use crate::world::{Setup, World};
+use brooklet::log::{CompactionConfig, CompactionProgress, RetentionConfig};
 use brooklet::record::{BatchBuilder, Compression, ControlRecord, EncodedBatch, Header, RecordParts};
 use brooklet::{Error, Timestamp};
 use std::fmt;
+use std::time::Duration;
 
 /// One step.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +22,14 @@ pub(crate) enum Step {
         back: u64,
     },
     Checkpoint,
+    /// All but so many bytes go, and what lies before the start.
+    Retain {
+        bytes: u64,
+    },
+    /// A round of compaction, or as much of it as so many bytes take.
+    Compact {
+        budget: u64,
+    },
     /// Closed in order and opened again.
     Reopen,
 }
@@ -32,25 +42,47 @@ impl fmt::Debug for Step {
             Step::Truncate { back } => write!(f, "truncation of the last {back}"),
             Step::AdvanceStart { back } => write!(f, "start {back} before the end"),
             Step::Checkpoint => f.write_str("checkpoint"),
+            Step::Retain { bytes } => write!(f, "retention of {bytes} bytes"),
+            Step::Compact { budget } => write!(f, "compaction of {budget} bytes"),
             Step::Reopen => f.write_str("close and open"),
         }
     }
 }
 
+/// Seeds from here on append most of what they have before they take things away, so that there is something to be taken.
+pub(crate) const CLEANING: u64 = 1 << 32;
+
 /// The steps of a seed. They begin with appends and flushes, and anything may come in between.
 pub(crate) fn drawn(seed: u64, len: usize) -> Vec<Step> {
     let mut rng = Rng::new(seed ^ 0x5C12);
     let mut now = 1_000_000;
+    if seed >= CLEANING {
+        return (0..len).map(|index| cleaning(&mut rng, &mut now, index, len)).collect();
+    }
     (0..len)
         .map(|index| match rng.below(100) {
             0..58 => Step::Append(batch(&mut rng, &mut now, index)),
             58..80 => Step::Flush,
-            80..86 => Step::Truncate { back: rng.below(12) },
-            86..91 => Step::AdvanceStart { back: rng.below(15) },
-            91..95 => Step::Checkpoint,
+            80..84 => Step::Truncate { back: rng.below(12) },
+            84..87 => Step::AdvanceStart { back: rng.below(15) },
+            87..89 => Step::Checkpoint,
+            89..92 => Step::Retain { bytes: rng.below(6) * 300 },
+            92..97 => Step::Compact { budget: [1, u64::MAX][rng.index(2)] },
             _ => Step::Reopen,
         })
         .collect()
+}
+
+fn cleaning(rng: &mut Rng, now: &mut i64, index: usize, len: usize) -> Step {
+    match rng.below(9) {
+        0 => Step::Flush,
+        _ if 3 * index < 2 * len => Step::Append(batch(rng, now, index)),
+        1..5 => Step::Compact { budget: [1, u64::MAX][rng.index(2)] },
+        5 => Step::Retain { bytes: rng.below(4) * 300 },
+        6 => Step::Append(batch(rng, now, index)),
+        7 => Step::Truncate { back: rng.below(25) },
+        _ => Step::Reopen,
+    }
 }
 
 /// A batch that is like no other: its records say which step it is.
@@ -71,19 +103,28 @@ pub(crate) fn batch(rng: &mut Rng, now: &mut i64, step: usize) -> Vec<u8> {
     if rng.percent(35) {
         builder.producer(producer, 0, 0).transactional(true);
     }
+    let key = [b'a' + rng.below(3) as u8];
     for record in 0..rng.between(1, 4) {
         let jitter = rng.between(0, 400) as i64 - 200;
         let value = format!("step {step}, record {record} {}", "x".repeat(rng.index(90)));
         let headers = [Header { key: "h", value: rng.percent(50).then_some(b"v".as_slice()) }];
         let parts = RecordParts {
             timestamp: rng.percent(90).then(|| Timestamp::from_millis(*now + jitter)),
-            key: rng.percent(70).then_some(b"key".as_slice()),
-            value: Some(value.as_bytes()),
+            key: rng.percent(85).then_some(key.as_slice()),
+            value: rng.percent(90).then_some(value.as_bytes()),
             headers: &headers[..rng.index(2)],
         };
         builder.push(&parts).expect("a good record");
     }
     builder.build().expect("it has records").bytes().to_vec()
+}
+
+/// A batch of one record.
+pub(crate) fn keyed(key: &str) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    let parts = RecordParts { key: Some(key.as_bytes()), value: Some(b"value"), ..RecordParts::default() };
+    builder.push(&parts).expect("a good record");
+    builder.build().expect("it has a record").bytes().to_vec()
 }
 
 /// A run: the library, its ledger, and what the disk looked like to both after each step.
@@ -110,6 +151,8 @@ impl Run {
         match step {
             Step::Truncate { back } => vec![Pending::Truncate(self.back(*back))],
             Step::AdvanceStart { back } => vec![Pending::AdvanceStart(self.back(*back))],
+            Step::Retain { .. } => vec![Pending::Retain],
+            Step::Compact { .. } => vec![Pending::Compact],
             // The bytes are known once the step has given them offsets.
             Step::Append(_) | Step::Flush | Step::Checkpoint | Step::Reopen => Vec::new(),
         }
@@ -151,6 +194,24 @@ impl Run {
                 (result, None)
             }
             Step::Checkpoint => (world.dir.checkpoint(), None),
+            Step::Retain { bytes } => {
+                let config = RetentionConfig { time: Duration::MAX, bytes: *bytes, ..Default::default() };
+                let result = world.log.enforce_retention(&config).map(|removed| {
+                    self.ledger.retained(removed.start, !removed.segments.is_empty());
+                });
+                (result, None)
+            }
+            Step::Compact { budget } => {
+                let config = CompactionConfig {
+                    min_dirty_ratio: 0.0,
+                    delete_retention: Duration::ZERO,
+                    ..CompactionConfig::default()
+                };
+                let result = world.log.compact(&config, &|_| false, *budget).map(|done| {
+                    self.ledger.may_be_compacted |= done.progress != CompactionProgress::Idle;
+                });
+                (result, None)
+            }
             Step::Reopen => {
                 let world = self.world.take().expect("it is open");
                 let closed = world.dir.close();

@@ -1,0 +1,109 @@
+//! Writing a group of segments anew, as one.
+
+use super::rewrite::{Decision, Rewritten, Rule};
+use super::{Compacted, Round};
+use crate::error::Result;
+use crate::log::{Log, Refusal};
+use crate::record::BatchHeader;
+use crate::segment::{CleanedSegment, SealedFacts, Segment};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Log {
+    /// Replaces a group by one segment of what stays of it. False if the log has changed meanwhile in a way that the round
+    /// knows nothing of.
+    ///
+    /// If it fails before the new segment took its place, nothing is left of it.
+    pub(super) fn clean_group(
+        &self,
+        round: &mut Round,
+        group: &[Arc<Segment>],
+        delete_retention: Duration,
+        is_last_of_producer: &dyn Fn(&BatchHeader) -> bool,
+        unfinished: &mut Option<SealedFacts>,
+        done: &mut Compacted,
+    ) -> Result<bool> {
+        let base_offset = group[0].base_offset();
+        let mut tally = Compacted::default();
+        let Round { keys, keys_end, now, writing, .. } = round;
+        let rule = Rule { keys, keys_end: *keys_end, now: *now, delete_retention, is_last_of_producer };
+        let mut decide = |batch: &crate::record::Batch<'_>| rule.rewrite(batch, writing);
+        let written = self.write_group(group, &mut decide, &mut tally).and_then(|written| match written {
+            Some(facts) => {
+                tally.bytes_out = facts.bytes;
+                self.swap(group, facts, unfinished)
+            }
+            None => {
+                tally = Compacted::default();
+                CleanedSegment::discard(&self.home, base_offset).map(|()| true)
+            }
+        });
+        if !matches!(written, Ok(true)) && matches!(self.refusal.get(), None | Some(Refusal::Closed)) {
+            // The first failure is what the caller needs to hear, and the next attempt removes what stays.
+            let _ = CleanedSegment::discard(&self.home, base_offset);
+        }
+        if matches!(written, Ok(true)) && tally.segments_in > 0 {
+            done.add(&tally);
+        }
+        written
+    }
+
+    /// Writes what stays, under names of its own; none if that is all of a segment that has no company.
+    fn write_group(
+        &self,
+        group: &[Arc<Segment>],
+        decide: &mut dyn FnMut(&crate::record::Batch<'_>) -> Result<Decision>,
+        tally: &mut Compacted,
+    ) -> Result<Option<SealedFacts>> {
+        let bytes = group.iter().map(|segment| segment.bytes()).sum();
+        let interval = self.config().index_interval_bytes;
+        let mut cleaned = CleanedSegment::create(&self.home, group[0].base_offset(), bytes, interval)?;
+        let mut is_changed = group.len() > 1;
+        for segment in group {
+            self.clean_walk(segment, segment.origin(), |batch| {
+                let decision = decide(batch)?;
+                is_changed |= decision.rewritten != Rewritten::AsItWas;
+                tally.count(&decision);
+                if let Some(aborted) = decision.aborted {
+                    cleaned.push_aborted(aborted);
+                }
+                match &decision.rewritten {
+                    Rewritten::AsItWas => cleaned.push(batch.header(), batch.bytes())?,
+                    Rewritten::Changed(bytes) | Rewritten::Emptied(bytes) => {
+                        cleaned.push(&BatchHeader::read(bytes)?, bytes)?;
+                    }
+                    Rewritten::Dropped => {}
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        if !is_changed {
+            return Ok(None);
+        }
+        tally.segments_in = group.len() as u64;
+        tally.segments_out = 1;
+        tally.bytes_in = bytes;
+        let last = group.last().expect("a group has a segment");
+        let end_offset = last.end_offset().expect("only closed segments are compacted");
+        cleaned.finish(end_offset).map(Some)
+    }
+}
+
+impl Compacted {
+    fn count(&mut self, decision: &Decision) {
+        self.records_dropped += decision.records_dropped;
+        self.tombstones_dropped += decision.tombstones_dropped;
+        self.markers_dropped += decision.markers_dropped;
+    }
+
+    fn add(&mut self, group: &Compacted) {
+        self.segments_in += group.segments_in;
+        self.segments_out += group.segments_out;
+        self.bytes_in += group.bytes_in;
+        self.bytes_out += group.bytes_out;
+        self.records_dropped += group.records_dropped;
+        self.tombstones_dropped += group.tombstones_dropped;
+        self.markers_dropped += group.markers_dropped;
+    }
+}

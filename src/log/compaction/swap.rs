@@ -1,0 +1,139 @@
+//! The moment at which a compacted segment takes the place of those it was made from.
+//!
+//! ```text
+//! .cleaned, bytes synced ──> .swap, names synced ──> manifest replaced ──> final names, synced ──> manifest says so
+//!     a crash here: the old segments are served,  │  from here on: the new one is, and an open finishes the rest
+//!     and what lies around is removed             │  (survey.rs)             the other old files are unlinked last
+//! ```
+//! The manifest is the one moment of truth, as where a log is truncated: a new segment has the name of an old one, so names
+//! alone cannot tell. Readers that have an old segment in hand have its files open, and read on in them.
+
+use crate::error::{OrIo, Result};
+use crate::log::Log;
+use crate::log::manifest::{Contents, Fact, Manifest};
+use crate::log::segments::SegmentList;
+use crate::segment::{CleanedSegment, SealedFacts, Segment, Suffix};
+use std::sync::Arc;
+
+impl Log {
+    /// Puts a written segment in the place of a group. False, and nothing is changed, if the group is not part of the log
+    /// any more: retention takes segments away, and a truncation makes all of them anew.
+    pub(super) fn swap(
+        &self,
+        group: &[Arc<Segment>],
+        facts: SealedFacts,
+        unfinished: &mut Option<SealedFacts>,
+    ) -> Result<bool> {
+        self.without_flushes(|| {
+            self.check_writable()?;
+            if self.place_of(group).is_none() {
+                return Ok(false);
+            }
+            if let Some(facts) = *unfinished {
+                self.note_finished(facts)?;
+                *unfinished = None;
+            }
+            self.stand_behind(facts.end_offset)?;
+            CleanedSegment::rename(&self.home, facts.base_offset, Some(Suffix::Swap))?;
+            self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
+            self.swap_in_manifest(group, facts)?;
+            // Files and memory must follow now. If they cannot, whoever opens the log finishes it.
+            self.take_place(group, facts).map_err(|error| self.poison(error.to_string()))?;
+            if let Err(error) = self.note_finished(facts) {
+                *unfinished = Some(facts);
+                self.unpoisoned(error)?;
+            }
+            self.remove_replaced(&group[1..])?;
+            Ok(true)
+        })
+    }
+
+    /// Where in the list the group stands, all of it in order.
+    fn place_of(&self, group: &[Arc<Segment>]) -> Option<usize> {
+        let segments = self.segments.load();
+        let at = segments.all().iter().position(|segment| Arc::ptr_eq(segment, &group[0]))?;
+        let there = segments.all().get(at..at + group.len())?;
+        there.iter().zip(group).all(|(one, other)| Arc::ptr_eq(one, other)).then_some(at)
+    }
+
+    /// Sees to it that the note of the durable end speaks of no segment that is about to go.
+    fn stand_behind(&self, end_offset: u64) -> Result<()> {
+        if self.durable_end.state().segment_base >= end_offset {
+            return Ok(());
+        }
+        let mut writer = self.writer.lock();
+        self.flush_holding(&mut writer)?;
+        self.commit(|state| self.stand(&writer, state))
+    }
+
+    fn swap_in_manifest(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<()> {
+        let contents = self.contents_with(group, facts)?;
+        match Manifest::create(&self.home.fs, self.path(), &contents) {
+            Ok(manifest) => {
+                self.with_manifest(|current| *current = manifest);
+                Ok(())
+            }
+            Err(error) => match Manifest::open(&self.home.fs, self.path()) {
+                Ok(Some((_, found))) if !found.swapping.contains(&facts.base_offset) => Err(error),
+                // It is there, and whether it will be after a power cut is not known.
+                _ => Err(self.poison(error.to_string())),
+            },
+        }
+    }
+
+    /// What the manifest says of the log with the new segment in it. Segments that are not synced yet are entered later.
+    fn contents_with(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<Contents> {
+        let (segments, unsynced) = {
+            let writer = self.writer.lock();
+            (self.segments.load_full(), writer.unsynced.clone())
+        };
+        // The last one may be closed at any time, and is then not synced either.
+        let (_active, closed) = segments.all().split_last().expect("a log has at least one segment");
+        let is_in = |list: &[Arc<Segment>], segment| list.iter().any(|other| Arc::ptr_eq(other, segment));
+        let mut contents = Contents { epochs: self.epochs.load().as_ref().clone(), ..Contents::default() };
+        for segment in closed.iter().filter(|segment| !is_in(group, segment) && !is_in(&unsynced, segment)) {
+            contents.sealed.insert(segment.base_offset(), segment.file_and_forget()?);
+        }
+        contents.sealed.insert(facts.base_offset, facts);
+        contents.swapping.insert(facts.base_offset);
+        contents.removed = self.leftovers.lock().clone();
+        contents.removed.extend(group[1..].iter().map(|segment| segment.base_offset()));
+        contents.removed.remove(&facts.base_offset);
+        Ok(contents)
+    }
+
+    fn take_place(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<()> {
+        // Whoever still reads an old segment must not open the new one under its name.
+        for segment in group {
+            segment.file().or_io("open", segment.log_path())?;
+        }
+        CleanedSegment::take_place(&self.home, facts.base_offset, facts.sums[2].count)?;
+        let mut writer = self.writer.lock();
+        writer.unsynced.retain(|segment| !group.iter().any(|gone| Arc::ptr_eq(gone, segment)));
+        let at = self.place_of(group).expect("only those who hold the turn take segments out of the list");
+        let mut segments = self.segments.load().all().to_vec();
+        let cleaned = Arc::new(Segment::sealed(&self.home, facts));
+        segments.splice(at..at + group.len(), [cleaned]);
+        self.segments.store(Arc::new(SegmentList::new(segments)));
+        Ok(())
+    }
+
+    /// Says in the manifest that the files of a new segment have their names.
+    fn note_finished(&self, facts: SealedFacts) -> Result<()> {
+        self.with_manifest(|manifest| manifest.append(&[Fact::Sealed(facts)]))
+            .map_err(|failure| self.failed(failure))
+    }
+
+    /// One that cannot be unlinked is remembered until the log is opened anew, which tries again.
+    fn remove_replaced(&self, segments: &[Arc<Segment>]) -> Result<()> {
+        let mut failed = Ok(());
+        for segment in segments {
+            if let Err(error) = segment.remove_files() {
+                self.leftovers.lock().insert(segment.base_offset());
+                failed = Err(error);
+            }
+        }
+        failed?;
+        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
+    }
+}

@@ -1,0 +1,161 @@
+//! Retention carried out: the start moves, durably, and only then do files go.
+//!
+//! ```text
+//! plan -> flush -> start in durable-end, synced -> the list that readers load -> the manifest -> unlink -> sync names
+//!                                                                                    ^ may fail on a full disk
+//! ```
+//! Freeing space needs none: the start is written over bytes that are there already. From the moment that it is durable
+//! every segment before it may be there or not, and an open asks for none of them. So a crash leaves at most files that
+//! the next call removes. Whoever reads one has it open, and goes on.
+
+use super::Log;
+use super::append::Writer;
+use super::clock_watch::ClockDoubt;
+use super::manifest::Fact;
+use super::marks::Mark;
+use super::retention::{self, Candidate, RemovalReason, RetentionConfig};
+use super::segments::SegmentList;
+use crate::error::{Error, OrIo, Result};
+use crate::segment::Segment;
+use crate::types::Timestamp;
+use std::sync::Arc;
+
+/// What retention has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Removed {
+    /// The segments that are gone, oldest first.
+    pub segments: Vec<RemovedSegment>,
+    /// Where the log begins now.
+    pub start: u64,
+    /// Why nothing was found to be too old by the wall clock, if that is not believed.
+    pub doubt: Option<ClockDoubt>,
+}
+
+/// A segment that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemovedSegment {
+    /// Its first offset.
+    pub base_offset: u64,
+    /// How many bytes of batches it had.
+    pub bytes: u64,
+    /// Why it went.
+    pub reason: RemovalReason,
+}
+
+impl Removed {
+    /// The bytes of batches that are gone.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+}
+
+impl Log {
+    /// Removes the segments that have outlived their use: those before the start of the log, those that are too much, and
+    /// those that are too old. What is too old is too old by the clock of the log; a wall clock that has just jumped far
+    /// ahead is not believed for a while, and the answer says so.
+    ///
+    /// Durable when it returns. A crash before leaves the old start, or the new one and perhaps files before it, which the
+    /// next call removes. Works on a full disk. If there is something to be removed, appends wait for a sync.
+    ///
+    /// # Errors
+    /// Those of the disk. A segment that could not be unlinked is not part of the log any more.
+    pub fn enforce_retention(&self, config: &RetentionConfig) -> Result<Removed> {
+        let time = self.believed_time();
+        let mut removed = Removed { segments: Vec::new(), start: self.marks.start(), doubt: time.doubt };
+        if self.plan_removal(config, time.now)?.is_empty() {
+            return Ok(removed);
+        }
+        self.check_writable()?;
+        self.flush()?;
+        self.without_flushes(|| {
+            let (segments, reasons) = self.part_with_leading(config, time.now)?;
+            removed.start = self.marks.start();
+            self.unlink(&segments)?;
+            let gone = segments.iter().zip(reasons).map(|(segment, reason)| RemovedSegment {
+                base_offset: segment.base_offset(),
+                bytes: segment.bytes(),
+                reason,
+            });
+            removed.segments = gone.collect();
+            Ok(removed)
+        })
+    }
+
+    fn plan_removal(&self, config: &RetentionConfig, now: Timestamp) -> Result<Vec<RemovalReason>> {
+        let segments = self.segments.load();
+        let candidates =
+            segments.all().iter().map(|segment| self.candidate(segment)).collect::<Result<Vec<_>>>()?;
+        Ok(retention::plan(&candidates, self.marks.start(), now, config))
+    }
+
+    fn candidate(&self, segment: &Segment) -> Result<Candidate> {
+        let (base_offset, bytes) = (segment.base_offset(), segment.bytes());
+        Ok(Candidate { base_offset, bytes, newest: self.newest(segment)? })
+    }
+
+    /// The largest timestamp of a segment; when its file was last written to if its records have none, as in Kafka.
+    pub(super) fn newest(&self, segment: &Segment) -> Result<Timestamp> {
+        let stamped = segment.largest_timestamp().map(|largest| largest.timestamp);
+        if let Some(newest) = stamped.filter(|newest| newest.as_millis() >= 0) {
+            return Ok(newest);
+        }
+        let path = segment.log_path();
+        Ok(self.home.fs.metadata(path).or_io("look at", path)?.modified)
+    }
+
+    /// Moves the start, durably, and takes the segments before it out of the list. Their files are still there.
+    fn part_with_leading(
+        &self,
+        config: &RetentionConfig,
+        now: Timestamp,
+    ) -> Result<(Vec<Arc<Segment>>, Vec<RemovalReason>)> {
+        let mut writer = self.writer.lock();
+        self.check_writable()?;
+        let mut reasons = self.plan_removal(config, now)?;
+        if reasons.len() == self.segments.load().all().len() {
+            self.roll_expired(&mut writer, &mut reasons)?;
+        }
+        if reasons.is_empty() {
+            return Ok((Vec::new(), reasons));
+        }
+        self.flush_holding(&mut writer)?;
+        let segments = self.segments.load_full();
+        let (gone, kept) = segments.all().split_at(reasons.len());
+        let start = kept[0].base_offset().max(self.marks.start());
+        self.commit(|state| {
+            self.stand(&writer, state);
+            state.start_offset = start;
+        })?;
+        self.marks.set(Mark::Start, start);
+        writer.unsynced.retain(|segment| !gone.iter().any(|gone| Arc::ptr_eq(gone, segment)));
+        self.segments.store(Arc::new(SegmentList::new(kept.to_vec())));
+        Ok((gone.to_vec(), reasons))
+    }
+
+    /// Begins a new segment because all of the active one has expired. Without room for its file the active one stays, and
+    /// the others go first.
+    fn roll_expired(&self, writer: &mut Writer, reasons: &mut Vec<RemovalReason>) -> Result<()> {
+        match self.roll(writer, self.marks.end()) {
+            Err(Error::DiskFull { .. }) if reasons.len() > 1 => {
+                reasons.pop();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn unlink(&self, segments: &[Arc<Segment>]) -> Result<()> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let facts: Vec<Fact> = segments.iter().map(|segment| Fact::Removed(segment.base_offset())).collect();
+        self.with_manifest(|manifest| manifest.append(&facts))
+            .map_err(|failure| self.failed(failure))
+            .or_else(|error| self.unpoisoned(error))?;
+        // One that cannot be unlinked does not keep the others.
+        let unlinked: Vec<Result<()>> = segments.iter().map(|segment| segment.remove_files()).collect();
+        unlinked.into_iter().collect::<Result<()>>()?;
+        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
+    }
+}
