@@ -7,14 +7,17 @@
 //!
 //! Both threads do the same: wait, answer, wait. What another program does on this machine is in it, so look at the ratio.
 
+#![expect(clippy::disallowed_methods, reason = "two threads wake each other, and neither outlives the other")]
+
 #[expect(dead_code, reason = "no batch is made by hand")]
 mod turns;
 
 use brooklet::{Acks, Broker, Consumer, NewRecord, Producer, Start, TopicConfig};
 use criterion::Criterion;
 use std::time::Duration;
-use turns::{Side, compare, elapsed, value};
+use turns::{Side, VALUE_BYTES, compare, elapsed};
 
+const VALUE: &[u8] = &[7; VALUE_BYTES];
 const ROUND_TRIPS: u64 = 500;
 /// Longer than any answer takes; a bench that hangs tells nobody why.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,7 +72,7 @@ impl Ours {
             // Until the broker is closed.
             while let Ok(records) = asked.poll(PATIENCE) {
                 for _ in &records {
-                    answers.send(NewRecord::to("back").value(&value())).expect("there is room");
+                    answers.send(NewRecord::to("back").value(VALUE)).expect("there is room");
                 }
             }
         });
@@ -79,7 +82,7 @@ impl Ours {
     fn round_trips(&self, times: u64) {
         let mut back = self.back.lock();
         for _ in 0..times {
-            self.there.send(NewRecord::to("there").value(&value())).expect("there is room");
+            self.there.send(NewRecord::to("there").value(VALUE)).expect("there is room");
             assert_eq!(back.poll(PATIENCE).expect("an open broker").len(), 1);
         }
     }
@@ -87,8 +90,8 @@ impl Ours {
 
 /// The same over channels.
 struct Channels {
-    there: crossbeam_channel::Sender<[u8; 100]>,
-    back: crossbeam_channel::Receiver<[u8; 100]>,
+    there: crossbeam_channel::Sender<[u8; VALUE_BYTES]>,
+    back: crossbeam_channel::Receiver<[u8; VALUE_BYTES]>,
 }
 
 impl Channels {
@@ -102,7 +105,7 @@ impl Channels {
 
     fn round_trips(&self, times: u64) {
         for _ in 0..times {
-            self.there.send(value()).expect("it is received");
+            self.there.send([7; VALUE_BYTES]).expect("it is received");
             self.back.recv().expect("it is answered");
         }
     }

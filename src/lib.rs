@@ -53,12 +53,19 @@ pub mod segment;
 mod topic;
 mod types;
 
-pub use admin::{Admin, Finding, PartitionDescription, TopicDescription, VerifyReport};
+pub use admin::{
+    Admin, Finding, GroupDescription, GroupListing, GroupPartition, MemberDescription, PartitionDescription,
+    ResetTo, TopicDescription, VerifyReport,
+};
 pub use broker::{Broker, BrokerBuilder};
 pub use config::{Acks, CleanupPolicy, Isolation, LogConfig, TopicConfig, Visibility};
-pub use consumer::{Consumer, ConsumerBuilder, PollFuture, RecordStream, Start, WakeupHandle};
+pub use consumer::{
+    AutoCommit, Consumer, ConsumerBuilder, PollFuture, RebalanceCx, RebalanceListener, RecordStream, Start,
+    WakeupHandle,
+};
 pub use error::{Error, Result};
 pub use group::assignor as assignors;
+pub use group::{GroupState, LagVerdict, OffsetAndMetadata, PendingCommit};
 pub use log::{ReadLimit, Watermarks};
 pub use partition::{AppendInfo, Partition, Record, RecordRef, Records};
 pub use producer::{

@@ -125,6 +125,9 @@ pub struct InvalidName {
     pub why: &'static str,
 }
 
+/// Topics that coordinators keep their records in: of groups, and of transactions.
+pub(crate) const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+
 /// One partition of one topic.
 ///
 /// Its directory is called as in Kafka: `orders-3`. A topic's name may hold a `-` itself, so it is split at the last.
@@ -166,6 +169,11 @@ impl TopicPartition {
     /// The partition's number.
     pub fn partition(&self) -> u32 {
         self.partition
+    }
+
+    /// Whether its topic is one of those that coordinators keep their records in.
+    pub fn is_internal(&self) -> bool {
+        INTERNAL_TOPICS.contains(&self.topic())
     }
 
     /// Reads the name of a partition's directory; `None` if it is not exactly what Kafka would have called one.

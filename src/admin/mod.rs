@@ -1,14 +1,17 @@
-//! What operators do: look at topics, change them, delete from them, verify them.
+//! What operators do: look at topics and groups, change them, delete from them, verify them.
 
 mod describe;
+mod groups;
 mod verify;
 
 pub use describe::{PartitionDescription, TopicDescription};
+pub use groups::{GroupDescription, GroupListing, GroupPartition, MemberDescription, ResetTo};
 pub use verify::{Finding, VerifyReport};
 
 use crate::config::TopicConfig;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::group::Coordinator;
 use crate::topic::Topic;
 use std::sync::Arc;
 
@@ -30,11 +33,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Admin {
     engine: Arc<Engine>,
+    coordinator: Arc<Coordinator>,
 }
 
 impl Admin {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<Engine>, coordinator: Arc<Coordinator>) -> Self {
+        Self { engine, coordinator }
     }
 
     /// All topics, in the order of their names.
@@ -51,7 +55,9 @@ impl Admin {
     /// # Errors
     /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
-        self.engine.create_topic(name, &config)
+        let created = self.engine.create_topic(name, &config);
+        self.coordinator.refresh();
+        created
     }
 
     /// Deletes a topic with all its records. When it returns, the name is free: a topic that gets it begins at offset 0
@@ -61,7 +67,10 @@ impl Admin {
     /// [`Error::UnknownTopic`](crate::Error::UnknownTopic), and those of the disk. Then the topic is still there with
     /// all its records; or it cannot be used any more, and the next opening removes it, or finds it whole.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        self.engine.delete_topic(name)
+        self.engine.topic(name)?.partition(0)?.refuse_internal()?;
+        let deleted = self.engine.delete_topic(name);
+        self.coordinator.refresh();
+        deleted
     }
 
     /// Gives a topic more partitions, `total` in all. Keys may then go to other partitions than before, as in Kafka.
@@ -69,7 +78,9 @@ impl Admin {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if it has as many or more.
     pub fn add_partitions(&self, topic: &str, total: u32) -> Result<Topic> {
-        self.engine.add_partitions(topic, total)
+        let grown = self.engine.add_partitions(topic, total);
+        self.coordinator.refresh();
+        grown
     }
 
     /// Changes the settings of a topic: what they are goes in, what they shall be comes out. No other topic is changed

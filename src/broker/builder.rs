@@ -5,6 +5,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Acks;
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{OrIo, Result};
+use crate::group::Coordinator;
 use crate::io::{Fs, MemFs, OsFs};
 use crate::log::LogDirOptions;
 use std::path::Path;
@@ -32,6 +33,7 @@ pub struct BrokerBuilder {
     flush_interval: Duration,
     acks: Acks,
     options: LogDirOptions,
+    offsets_retention: Duration,
 }
 
 impl Default for BrokerBuilder {
@@ -43,6 +45,7 @@ impl Default for BrokerBuilder {
             flush_interval: Duration::from_secs(1),
             acks: Acks::Durable,
             options: LogDirOptions::default(),
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }
@@ -73,6 +76,12 @@ impl BrokerBuilder {
     /// [`Acks::Durable`].
     pub fn acks(self, acks: Acks) -> Self {
         Self { acks, ..self }
+    }
+
+    /// How long the offsets of a group are kept after its last member has gone (`offsets.retention.minutes`); those that
+    /// were committed without members, after each commit. Default 7 days; `Duration::MAX` means for ever.
+    pub fn offsets_retention(self, retention: Duration) -> Self {
+        Self { offsets_retention: retention, ..self }
     }
 
     /// At most so many files are open at once, however many partitions there are. Default 512.
@@ -111,8 +120,10 @@ impl BrokerBuilder {
 
     fn open_on(self, fs: Arc<dyn Fs>, path: &Path) -> Result<Broker> {
         let seed = self.seed.unwrap_or_else(|| self.clock.now().as_millis() as u64);
-        let Self { clock, flush_interval, acks, options, .. } = self;
+        let Self { clock, flush_interval, acks, options, offsets_retention, .. } = self;
         let options = EngineOptions { fs, clock, log_dir: options, flush_interval, acks, seed };
-        Ok(Broker { engine: Engine::open(path, options)? })
+        let engine = Engine::open(path, options)?;
+        let coordinator = Coordinator::open(engine.clone(), offsets_retention);
+        Ok(Broker { engine, coordinator })
     }
 }

@@ -9,6 +9,7 @@ use crate::config::TopicConfig;
 use crate::consumer::ConsumerBuilder;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::group::Coordinator;
 use crate::producer::ProducerBuilder;
 use crate::topic::Topic;
 use std::path::Path;
@@ -23,6 +24,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Broker {
     engine: Arc<Engine>,
+    coordinator: Arc<Coordinator>,
 }
 
 impl Broker {
@@ -53,7 +55,9 @@ impl Broker {
     /// # Errors
     /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
-        self.engine.create_topic(name, &config)
+        let created = self.engine.create_topic(name, &config);
+        self.coordinator.refresh();
+        created
     }
 
     /// The topic of this name, made if there is none. One that there is keeps its settings.
@@ -61,7 +65,9 @@ impl Broker {
     /// # Errors
     /// An invalid name or setting, and those of the disk.
     pub fn ensure_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
-        self.engine.ensure_topic(name, &config)
+        let topic = self.engine.ensure_topic(name, &config);
+        self.coordinator.refresh();
+        topic
     }
 
     /// The topic of this name.
@@ -79,12 +85,12 @@ impl Broker {
 
     /// Makes a consumer.
     pub fn consumer(&self) -> ConsumerBuilder {
-        ConsumerBuilder::new(self.engine.clone())
+        ConsumerBuilder::new(self.engine.clone(), self.coordinator.clone())
     }
 
     /// What operators do.
     pub fn admin(&self) -> Admin {
-        Admin::new(self.engine.clone())
+        Admin::new(self.engine.clone(), self.coordinator.clone())
     }
 
     /// Does one bounded step of what is due, and says when to come again: `None` if nothing waits for its time, zero if
@@ -103,6 +109,8 @@ impl Broker {
     /// # Errors
     /// The first failure; the rest is closed all the same, and the next opening recovers.
     pub fn close(self) -> Result<()> {
-        self.engine.close()
+        let closed = self.engine.close();
+        self.coordinator.announce_end();
+        closed
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Assigned {
     /// What to look up before anything is read. A look-up is left to the moment when it counts, as in Kafka.
     goal: Option<Goal>,
     pub(super) is_paused: bool,
+    /// What was committed of it last, as far as this consumer knows.
+    committed: Option<u64>,
     signal: Arc<Signal>,
 }
 
@@ -38,7 +40,7 @@ impl Assigned {
         partition.watchers().add(&signal);
         let reader = PartitionReader::new(partition.id().clone(), partition.log().clone(), isolation, 0);
         let goal = Some(Goal::Start(start));
-        Self { partition, reader, isolation, goal, is_paused: false, signal }
+        Self { partition, reader, isolation, goal, is_paused: false, committed: None, signal }
     }
 
     pub(super) fn partition(&self) -> &Partition {
@@ -53,6 +55,26 @@ impl Assigned {
 
     pub(super) fn seek_to(&mut self, goal: Goal) {
         self.goal = Some(goal);
+    }
+
+    /// Begins where its group has got to.
+    pub(super) fn begin_at_committed(&mut self, offset: u64) {
+        self.seek(offset);
+        self.committed = Some(offset);
+    }
+
+    pub(super) fn note_committed(&mut self, offset: u64) {
+        self.committed = Some(offset);
+    }
+
+    /// Whether it stands anywhere that was not committed.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.known_position().is_some_and(|position| self.committed != Some(position))
+    }
+
+    /// The offset of the next record to be returned, if it need not be looked up.
+    pub(super) fn known_position(&self) -> Option<u64> {
+        self.goal.is_none().then(|| self.reader.position())
     }
 
     /// The offset of the next record to be returned, looked up if need be.

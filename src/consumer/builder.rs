@@ -1,9 +1,11 @@
 //! How a consumer reads: its settings, and the builder that takes them.
 
+use super::group_config::GroupConfig;
 use super::{Consumer, Start};
 use crate::config::Isolation;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::Coordinator;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,17 +38,19 @@ impl Default for ConsumerConfig {
 }
 
 /// Makes a [`Consumer`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct ConsumerBuilder {
-    engine: Arc<Engine>,
-    config: ConsumerConfig,
-    partitions: Vec<(String, Option<u32>)>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) config: ConsumerConfig,
+    pub(super) partitions: Vec<(String, Option<u32>)>,
+    pub(super) group: GroupConfig,
 }
 
 impl ConsumerBuilder {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, config: ConsumerConfig::default(), partitions: Vec::new() }
+    pub(crate) fn new(engine: Arc<Engine>, coordinator: Arc<Coordinator>) -> Self {
+        let group = GroupConfig::new(coordinator);
+        Self { engine, config: ConsumerConfig::default(), partitions: Vec::new(), group }
     }
 
     /// Reads these partitions.
@@ -132,7 +136,9 @@ impl ConsumerBuilder {
     /// The consumer.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or [`Error::InvalidConfig`] for a limit of zero.
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or [`Error::InvalidConfig`] for a limit of zero, or a name that
+    /// cannot be. [`Error::IllegalState`] for one that is to subscribe without a group, or that is assigned partitions
+    /// too.
     pub fn build(self) -> Result<Consumer> {
         let limits = [
             ("max_poll_records", self.config.max_poll_records),
@@ -145,6 +151,7 @@ impl ConsumerBuilder {
                 return Err(Error::InvalidConfig { setting, value: "0".into(), why });
             }
         }
+        let (group, subscription) = self.group.build(!self.partitions.is_empty())?;
         self.engine.keep_time()?;
         let mut partitions = Vec::new();
         for (topic, number) in &self.partitions {
@@ -154,8 +161,11 @@ impl ConsumerBuilder {
                 None => partitions.extend(topic.partitions().iter().map(|one| one.id().as_ref().clone())),
             }
         }
-        let mut consumer = Consumer::new(self.engine, self.config);
-        consumer.assign(partitions)?;
+        let mut consumer = Consumer::new(self.engine, self.config, group);
+        match subscription {
+            Some(subscription) => consumer.set_subscription(subscription)?,
+            None => consumer.assign(partitions)?,
+        }
         Ok(consumer)
     }
 }

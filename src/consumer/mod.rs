@@ -1,6 +1,8 @@
 //! Reading records: of which partitions, from where on, and how many at a time.
 //!
 //! - `assignment`: the partitions, and where the consumer stands in each.
+//! - `member`: the consumer in its group. `rebalance`: following it. `listener`: what the program does then.
+//! - `commit`: what is dealt with, said by the program or by itself.
 //! - `wait`: a poll: fair turns between the partitions, and waiting for what is not there yet, in threads and in tasks.
 //! - `stream`: the same, record by record.
 //! - `wakeup_handle`: what other threads wake it with.
@@ -10,21 +12,30 @@
 
 mod assignment;
 mod builder;
+mod commit;
+mod group_config;
+mod listener;
+mod member;
+mod rebalance;
 mod stream;
 mod wait;
 mod wakeup_handle;
 
 pub use builder::ConsumerBuilder;
+pub use listener::{RebalanceCx, RebalanceListener};
+pub use member::AutoCommit;
 pub use stream::RecordStream;
 pub use wait::PollFuture;
 pub use wakeup_handle::WakeupHandle;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::Pattern;
 use crate::partition::Records;
 use crate::types::{Timestamp, TopicPartition};
 use assignment::{Assigned, Goal};
 use builder::ConsumerConfig;
+use member::{GroupSide, Subscription};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +55,8 @@ pub enum Start {
     ByDuration(Duration),
 }
 
-/// Reads records of some partitions, in order within each.
+/// Reads records of some partitions, in order within each: those that it was assigned by hand, or those that its group
+/// gives it.
 ///
 /// One thread at a time polls it; it can be moved between threads. [`Consumer::wakeup_handle`] is for the others.
 ///
@@ -71,43 +83,77 @@ pub struct Consumer {
     /// Whose turn is first in the next poll.
     turn: usize,
     shared: Arc<Shared>,
+    group: Option<Box<GroupSide>>,
 }
 
 impl Consumer {
-    fn new(engine: Arc<Engine>, config: ConsumerConfig) -> Self {
-        Self { engine, config, assigned: Vec::new(), turn: 0, shared: Arc::default() }
+    fn new(engine: Arc<Engine>, config: ConsumerConfig, group: Option<Box<GroupSide>>) -> Self {
+        Self { engine, config, assigned: Vec::new(), turn: 0, shared: Arc::default(), group }
     }
 
-    /// Reads just these partitions from now on. Where it stands in those that it had already stays.
+    /// Reads just these partitions from now on. Where it stands in those that it had already stays; in others it begins at
+    /// what its group has committed, if it has one that did.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`] or [`Error::UnknownPartition`], and then nothing changes.
+    /// [`Error::UnknownTopic`] or [`Error::UnknownPartition`], or [`Error::IllegalState`] for a consumer that subscribes;
+    /// then nothing changes.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
+        if self.member().is_some() {
+            let why = "a consumer reads what it is assigned by hand or what its group gives it, not both; \
+                       unsubscribe first, or build another one";
+            return Err(Error::IllegalState { what: "assign and subscribe", why });
+        }
         let mut wanted: Vec<TopicPartition> = partitions.into_iter().collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let found: Vec<_> = wanted
-            .iter()
-            .map(|id| self.engine.topic(id.topic())?.partition(id.partition()))
-            .collect::<Result<_>>()?;
-        let mut before = std::mem::take(&mut self.assigned);
-        for partition in found {
-            let same = |assigned: &Assigned| {
-                assigned.partition().id() == partition.id() && !assigned.partition().is_deleted()
-            };
-            let assigned = match before.iter().position(same) {
-                Some(index) => before.swap_remove(index),
-                None => Assigned::new(
-                    partition,
-                    self.config.isolation,
-                    self.config.start,
-                    self.shared.signal.clone(),
-                ),
-            };
-            self.assigned.push(assigned);
+        for id in &wanted {
+            self.engine.topic(id.topic())?.partition(id.partition())?;
         }
-        self.turn = 0;
-        Ok(())
+        let stays = |assigned: &Assigned| {
+            wanted.binary_search(assigned.partition().id()).is_ok() && !assigned.partition().is_deleted()
+        };
+        let (kept, given_up) = std::mem::take(&mut self.assigned).into_iter().partition(stays);
+        self.assigned = kept;
+        let has = |id: &TopicPartition| self.assigned.iter().any(|one| one.partition().id().as_ref() == id);
+        let added: Vec<TopicPartition> = wanted.iter().filter(|id| !has(id)).cloned().collect();
+        let begun = self.begin_with(&added);
+        if begun.is_err() {
+            self.assigned.extend::<Vec<Assigned>>(given_up);
+        }
+        begun
+    }
+
+    /// Reads what its group gives it of these topics from the next poll on. Those that do not exist yet are read once
+    /// they do. It joins the group in its next poll.
+    ///
+    /// # Errors
+    /// [`Error::IllegalState`] without a group, or for a consumer that was assigned partitions by hand.
+    pub fn subscribe<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let topics = topics.into_iter().map(str::to_owned).collect();
+        self.set_subscription(Subscription::Topics(topics))
+    }
+
+    /// The same for all topics whose whole name matches this regular expression, now or later. Internal topics are read
+    /// by name only.
+    ///
+    /// # Errors
+    /// As [`Consumer::subscribe`], or [`Error::InvalidConfig`] for what is no regular expression.
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<()> {
+        self.set_subscription(Subscription::Pattern(Pattern::new(pattern)?))
+    }
+
+    /// What it subscribes to by name, in order.
+    pub fn subscription(&self) -> Vec<String> {
+        self.subscribed_topics().into_iter().collect()
+    }
+
+    /// Commits if it does so by itself, gives up everything, and leaves its group. It may subscribe or be assigned
+    /// partitions anew.
+    ///
+    /// # Errors
+    /// As [`Consumer::close`].
+    pub fn unsubscribe(&mut self) -> Result<()> {
+        self.leave_group()
     }
 
     /// The partitions that it reads, in order.
@@ -122,7 +168,10 @@ impl Consumer {
     /// [`Error::WokenUp`]; [`Error::NoPosition`] without a place to begin; [`Error::Corrupt`] for damage, again and again
     /// until somebody seeks past it; those of the disk. What was read before an error is returned first.
     pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
-        self.poll_blocking(timeout)
+        self.begin_poll();
+        let polled = self.poll_blocking(timeout);
+        self.end_poll();
+        polled
     }
 
     /// The records that there are, or the first that come. Dropped before it is ready, it has taken nothing.
@@ -211,13 +260,33 @@ impl Consumer {
         WakeupHandle::new(self.shared.clone())
     }
 
-    /// Closes it. Nothing is lost by dropping it instead: a consumer without a group holds nothing that has to be given
-    /// back.
+    /// Closes it: commits if it does so by itself, gives up its partitions, and leaves its group, so that others get them
+    /// at once. A static member does not leave: its partitions wait for it.
+    ///
+    /// A consumer that is dropped instead has not committed what it returned last, and its partitions are given to others
+    /// when its session has run out. Without a group nothing is lost.
     ///
     /// # Errors
-    /// None yet.
-    pub fn close(self) -> Result<()> {
-        Ok(())
+    /// Why the last commit failed; it has left all the same. What a listener panicked with.
+    pub fn close(mut self) -> Result<()> {
+        self.leave_group()
+    }
+
+    /// A poll begins.
+    #[inline]
+    fn begin_poll(&mut self) {
+        if let Some(group) = &self.group {
+            group.member.iter().for_each(|member| member.link.begin_poll());
+            self.auto_commit_if_due();
+        }
+    }
+
+    /// A poll has ended.
+    #[inline]
+    fn end_poll(&mut self) {
+        if let Some(member) = self.group.as_ref().and_then(|group| group.member.as_ref()) {
+            member.link.end_poll(self.engine.clock().monotonic());
+        }
     }
 
     fn set_paused<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>, paused: bool) -> Result<()> {

@@ -82,7 +82,8 @@ impl Consumer {
             let wake_at = gathering.until.unwrap_or(deadline).min(deadline);
             // Where nobody else does what falls due meanwhile, it is done here: a record may linger until just then.
             let next_due = if clock.runs_by_itself() { None } else { self.engine.next_due() };
-            let step_at = next_due.map_or(wake_at, |due| due.min(wake_at));
+            let commit_at = if had_some { None } else { self.auto_commit_at() };
+            let step_at = next_due.into_iter().chain(commit_at).fold(wake_at, Duration::min);
             let step = signal.wait(clock, step_at, || match self.gather(gathering) {
                 Some(done) => Some(Some(done)),
                 // Now there is something, it is not waited for as long.
@@ -91,7 +92,14 @@ impl Consumer {
             match step {
                 Some(Some(done)) => return done,
                 Some(None) => {}
-                None if step_at < wake_at => drop(self.engine.maintain()?),
+                None if step_at < wake_at => {
+                    if !clock.runs_by_itself() {
+                        self.engine.maintain()?;
+                    }
+                    if !had_some {
+                        self.auto_commit_if_due();
+                    }
+                }
                 None => return Ok(gathering.take()),
             }
             if let Some(done) = self.gather(gathering) {
@@ -106,6 +114,13 @@ impl Consumer {
             return Some(Err(Error::WokenUp));
         }
         let had = gathering.records.len();
+        // What the poll has gathered would not be its own any more.
+        if gathering.records.is_empty()
+            && self.has_news()
+            && let Err(error) = self.follow_group()
+        {
+            return Some(Err(error));
+        }
         if let Err(error) = self.engine.check_open().and_then(|()| self.take_turns(gathering)) {
             // It comes again with the next poll, which has nothing to return before it.
             return Some(if gathering.records.is_empty() { Err(error) } else { Ok(gathering.take()) });
@@ -160,11 +175,13 @@ pub(super) struct Polling {
     gathering: Gathering,
     waiting: Waiting,
     alarm: Option<Alarm>,
+    /// For a commit that falls due while nothing comes.
+    commit_alarm: Option<Alarm>,
 }
 
 impl Polling {
     pub(super) fn new() -> Self {
-        Self { gathering: Gathering::new(), waiting: Waiting::default(), alarm: None }
+        Self { gathering: Gathering::new(), waiting: Waiting::default(), alarm: None, commit_alarm: None }
     }
 
     pub(super) fn poll(
@@ -172,7 +189,10 @@ impl Polling {
         consumer: &mut Consumer,
         context: &mut Context<'_>,
     ) -> Poll<Result<Records>> {
-        let Self { gathering, waiting, alarm } = self;
+        let Self { gathering, waiting, alarm, commit_alarm } = self;
+        if gathering.records.is_empty() {
+            consumer.begin_poll();
+        }
         let signal = consumer.shared.signal.clone();
         let polled = signal.poll(waiting, context, || {
             if let Some(done) = consumer.gather(gathering) {
@@ -182,16 +202,22 @@ impl Polling {
             (consumer.engine.clock().monotonic() >= until).then(|| Ok(gathering.take()))
         });
         if polled.is_ready() {
-            *alarm = None;
-        } else if alarm.is_none() {
+            (*alarm, *commit_alarm) = (None, None);
+            consumer.end_poll();
+            return polled;
+        }
+        if alarm.is_none() {
             *alarm = gathering.until.map(|until| consumer.engine.set_alarm(until, &signal));
         }
+        let commit_at = if gathering.records.is_empty() { consumer.auto_commit_at() } else { None };
+        *commit_alarm = commit_at.map(|at| consumer.engine.set_alarm(at, &signal));
         polled
     }
 
     /// Has the consumer go back to before what was gathered and not handed out.
     pub(super) fn abandon(&mut self, consumer: &mut Consumer) {
         consumer.give_back(&self.gathering.take(), 0);
+        consumer.end_poll();
     }
 }
 

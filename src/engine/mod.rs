@@ -2,6 +2,7 @@
 //!
 //! - `open`: from a directory to topics whose partitions can be used, whatever a crash has left.
 //! - `topics`: create, extend, alter, delete; each step in the catalog first, so that a crash can be carried on from.
+//! - `internal_topics`: those that coordinators write to, and nobody else.
 //! - `producer_ids`: numbers that no two producers ever share.
 //! - `maintenance`: whatever is due, one bounded step at a time.
 //! - `background`: the one thread, which does nothing but call that.
@@ -9,6 +10,7 @@
 //! The engine knows topics and nothing of groups: coordinators stand above it and write through it.
 
 mod background;
+mod internal_topics;
 mod maintenance;
 mod open;
 mod producer_ids;
@@ -47,6 +49,8 @@ pub(crate) struct Engine {
     catalog: Mutex<Catalog>,
     /// What readers of the catalog see: topics whose partitions are all open.
     topics: ArcSwap<Topics>,
+    /// How often `topics` or a number of partitions has changed.
+    topics_version: AtomicU64,
     producer_ids: ProducerIds,
     maintenance: Maintenance,
     is_closed: AtomicBool,
@@ -93,6 +97,13 @@ impl Engine {
     /// All topics in the order of their names.
     pub(crate) fn topics(&self) -> Vec<Topic> {
         self.topics.load().values().cloned().collect()
+    }
+
+    /// How often topics came, grew or went: whoever has seen this number has seen them all. Who depends on them is a
+    /// [`Task`] that is due while it has not.
+    #[inline]
+    pub(crate) fn topics_version(&self) -> u64 {
+        self.topics_version.load(Ordering::Acquire)
     }
 
     /// An error once it is closed.

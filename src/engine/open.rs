@@ -49,6 +49,7 @@ impl Engine {
             seeds: AtomicU64::new(options.seed),
             catalog: Mutex::new(Catalog::default()),
             topics: ArcSwap::default(),
+            topics_version: AtomicU64::new(0),
             producer_ids: ProducerIds::default(),
             maintenance: Default::default(),
             is_closed: AtomicBool::new(false),

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Engine {
     /// Makes a topic. When it returns the topic survives a power cut.
@@ -115,6 +116,7 @@ impl Engine {
         self.note_created(catalog, topic.name(), total)?;
         topic.settings().store(Arc::new(topic.config().as_ref().clone().partitions(total)));
         topic.set_partitions(partitions);
+        self.announce_topics();
         Ok(())
     }
 
@@ -241,5 +243,13 @@ impl Engine {
         let mut topics = self.topics.load().as_ref().clone();
         change(&mut topics);
         self.topics.store(Arc::new(topics));
+        self.announce_topics();
+    }
+
+    /// Topics are not what they were. Whoever wants to know looks when maintenance runs: nobody is called from here,
+    /// where the catalog is held.
+    fn announce_topics(&self) {
+        self.topics_version.fetch_add(1, Ordering::Release);
+        self.wake();
     }
 }

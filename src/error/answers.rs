@@ -1,6 +1,7 @@
 //! The two questions that a program asks of an error, and how one is made from a failure of the file system.
 
 use super::Error;
+use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,13 @@ impl Error {
                 | Error::ReadOnly { .. }
                 | Error::Closed { .. }
         )
+    }
+
+    /// Puts words to a panic of what was handed in.
+    pub(crate) fn panicked(what: &'static str, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::Panicked { what, message: message.unwrap_or_else(|| "something that is no text".into()) }
     }
 
     /// Puts words to a failure of the file system.

@@ -12,6 +12,7 @@
 //! The first that fits decides. D and E need two commits at least, and B a window that is full.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 /// How many commits Burrow looks at.
@@ -46,6 +47,17 @@ pub enum LagVerdict {
     Stalled,
     /// It does not commit any more while there is more to read.
     Stopped,
+}
+
+impl fmt::Display for LagVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LagVerdict::Ok => "OK",
+            LagVerdict::Warn => "WARN",
+            LagVerdict::Stalled => "STALLED",
+            LagVerdict::Stopped => "STOPPED",
+        })
+    }
 }
 
 /// How far behind a consumer is, and what to think of it.

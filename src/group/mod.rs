@@ -1,5 +1,5 @@
-//! Who reads what, and how far: consumer groups, without the doing. Everything here is a pure function or a state
-//! machine: no disk, no clock, no thread. `now` is an argument, and any clock that only goes forward will do.
+//! Who reads what, and how far: consumer groups. All but the coordinator is a pure function or a state machine: no disk,
+//! no clock, no thread. `now` is an argument, and any clock that only goes forward will do.
 //!
 //! ```text
 //! assignor/     who is to have which partition             pure; one's own are handed in
@@ -7,9 +7,10 @@
 //! fencing       may this member commit?                    pure
 //! entries/      the records of __consumer_offsets          bytes <-> keys and values, in Kafka's schemas
 //! lag           is this consumer keeping up?               pure
+//! coordinator/  all groups of a broker                     the doing: locks, time, the offsets topic
 //! ```
 //!
-//! How a coordinator uses it, under one lock per group:
+//! How the coordinator uses it, under one lock per group:
 //!
 //! - **A consumer polls.** It sends [`Event::Poll`] and looks at its [`MemberView`]. Nothing new: it reads on. Something to
 //!   give up ([`MemberView::revoking`]): its listener's `revoked` runs, still as owner, so it may commit; then
@@ -53,11 +54,16 @@
 //! ```
 
 pub mod assignor;
+mod coordinator;
 pub mod entries;
 mod fencing;
 mod lag;
 mod membership;
+mod offsets;
 
+pub use coordinator::PendingCommit;
+pub(crate) use coordinator::{Coordinator, MemberLink, MemberSnapshot, Membership, Pattern};
 pub use fencing::{Admission, Commit, check_commit};
 pub use lag::{Lag, LagSample, LagVerdict, LagWindow};
 pub use membership::{Caller, Effect, Event, Group, GroupState, Join, MemberState, MemberView, Removal};
+pub use offsets::OffsetAndMetadata;

@@ -98,9 +98,30 @@ impl Partition {
     /// that they name themselves is not looked at.
     ///
     /// # Errors
-    /// [`Error::InvalidRecord`] for a record that the topic does not take, [`Error::TooLarge`] for too much at once, and
-    /// those of the disk; nothing was appended then, but for [`Error::Indeterminate`], which says so.
+    /// [`Error::InvalidRecord`] for a record that the topic does not take, [`Error::TooLarge`] for too much at once,
+    /// [`Error::PolicyViolation`] for a topic that is a coordinator's, and those of the disk; nothing was appended then,
+    /// but for [`Error::Indeterminate`], which says so.
     pub fn append<'a>(
+        &self,
+        records: impl IntoIterator<Item = NewRecord<'a>>,
+        acks: Acks,
+    ) -> Result<AppendInfo> {
+        self.refuse_internal()?;
+        self.append_records(records, acks)
+    }
+
+    /// An error if its records are a coordinator's.
+    pub(crate) fn refuse_internal(&self) -> Result<()> {
+        if !self.inner.id.is_internal() {
+            return Ok(());
+        }
+        let why = "it is internal, and its records are made by coordinators; commit offsets instead, or write to \
+                   a topic of your own";
+        Err(Error::PolicyViolation { topic: self.topic().to_owned(), why })
+    }
+
+    /// [`Partition::append`], for coordinators too.
+    pub(crate) fn append_records<'a>(
         &self,
         records: impl IntoIterator<Item = NewRecord<'a>>,
         acks: Acks,

@@ -63,6 +63,7 @@ impl Routes {
     #[cold]
     fn renew(&self, name: &str) -> Result<Arc<TopicLanes>> {
         let topic = self.shared.engine.topic(name)?;
+        topic.partition(0)?.refuse_internal()?;
         let (made, replaced) = {
             let _changing = self.changing.lock();
             let mut topics = self.topics.load().as_ref().clone();

@@ -4,6 +4,7 @@ use super::id::TopicId;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
+use crate::types::INTERNAL_TOPICS;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -53,6 +54,11 @@ impl Topic {
     /// What tells it from every other topic that ever had its name.
     pub fn id(&self) -> TopicId {
         self.inner.id
+    }
+
+    /// Whether coordinators keep their records in it. Others read it, and do not write to it.
+    pub fn is_internal(&self) -> bool {
+        INTERNAL_TOPICS.contains(&self.name())
     }
 
     /// Its settings.

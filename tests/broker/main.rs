@@ -3,9 +3,11 @@
 
 mod admin;
 mod bad_input;
+mod committing;
 mod consuming;
 mod disk;
 mod futures;
+mod groups;
 mod lifecycle;
 mod numbering;
 mod own_process;

@@ -2,7 +2,6 @@
 
 use super::{Assignment, Assignor, Subscriptions};
 use crate::error::{Error, Result};
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) fn ask(assignor: &dyn Assignor, group: &Subscriptions) -> Result<Assignment> {
     match catch_unwind(AssertUnwindSafe(|| assignor.assign(group))) {
         Ok(answer) => Ok(retain_lawful(answer, group)),
-        Err(panic) => Err(Error::Panicked { what: "an assignor", message: words(panic.as_ref()) }),
+        Err(panic) => Err(Error::panicked("an assignor", panic.as_ref())),
     }
 }
 
@@ -26,9 +25,4 @@ pub(crate) fn retain_lawful(mut assignment: Assignment, group: &Subscriptions) -
         partitions.retain(|partition| group.may_own(member, partition) && given.insert(partition.clone()));
     }
     assignment
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it said nothing".to_owned())
 }

@@ -126,6 +126,15 @@ impl Group {
         }
     }
 
+    /// Takes note of signs of life that came without an event: when the member was heard of last, and when it polled
+    /// last. To be said before any event whose `now` has reached a deadline.
+    pub fn alive(&mut self, member_id: &str, heard: Duration, polled: Duration) {
+        if let Some(member) = self.members.get_mut(member_id) {
+            member.polled(polled);
+            member.heard(heard);
+        }
+    }
+
     /// The member that speaks, if it is one and speaks of the present.
     fn caller(&mut self, caller: &Caller) -> Result<&mut Member> {
         let group = || self.group_id.clone();

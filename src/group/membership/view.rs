@@ -122,6 +122,11 @@ impl Group {
         self.members.values().map(|member| member.deadline().0).min()
     }
 
+    /// No deadline lies before this moment: cheaper to know than [`Group::next_deadline`], and never later.
+    pub(crate) fn no_deadline_before(&self) -> Duration {
+        self.no_deadline_before
+    }
+
     fn view<'a>(&self, member: &'a Member) -> MemberView<'a> {
         let state = if !member.revoking.is_empty() {
             MemberState::UnrevokedPartitions
