@@ -1,4 +1,4 @@
-//! A topic on disk: send a record, read all of them back. Run it twice: it goes on where it stopped.
+//! A topic on disk: send a record, read what was not read yet. Run it twice: it goes on where it stopped.
 
 use brooklet::{Broker, NewRecord, Result, Start, TopicConfig};
 use std::time::Duration;
@@ -12,11 +12,12 @@ fn main() -> Result<()> {
     let sent = producer.send(NewRecord::to("orders").key("alice").value("created"))?.wait()?; // durable by default
     println!("sent to orders-{} @ {}", sent.partition, sent.offset);
 
-    let mut consumer = broker.consumer().assign_topics(["orders"]).start(Start::Earliest).build()?;
+    let mut consumer = broker.consumer().group("billing").subscribe(["orders"]).start(Start::Earliest).build()?;
     for record in &consumer.poll(Duration::from_secs(1))? {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let (key, value) = (text(record.key()), text(record.value()));
         println!("orders-{} @ {}: {key} = {value}", record.partition(), record.offset());
     }
+    consumer.commit()?;
     broker.close()
 }

@@ -13,10 +13,11 @@
 //!     let sent = producer.send(NewRecord::to("orders").key("alice").value("created"))?.wait()?; // acks: durable by default
 //!     println!("orders-{} @ {}", sent.partition, sent.offset);
 //!
-//!     let mut consumer = broker.consumer().assign_topics(["orders"]).start(Start::Earliest).build()?;
+//!     let mut consumer = broker.consumer().group("billing").subscribe(["orders"]).start(Start::Earliest).build()?;
 //!     for record in &consumer.poll(Duration::from_secs(1))? {
 //!         println!("{:?} = {:?}", record.key(), record.value()); // nothing is copied
 //!     }
+//!     consumer.commit()?;
 //!     broker.close()
 //! }
 //! ```
