@@ -12,7 +12,8 @@ fn main() -> Result<()> {
     let sent = producer.send(NewRecord::to("orders").key("alice").value("created"))?.wait()?; // durable by default
     println!("sent to orders-{} @ {}", sent.partition, sent.offset);
 
-    let mut consumer = broker.consumer().group("billing").subscribe(["orders"]).start(Start::Earliest).build()?;
+    let mut consumer =
+        broker.consumer().group("billing").subscribe(["orders"]).start(Start::Earliest).build()?;
     for record in &consumer.poll(Duration::from_secs(1))? {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let (key, value) = (text(record.key()), text(record.value()));

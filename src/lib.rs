@@ -55,8 +55,8 @@ mod topic;
 mod types;
 
 pub use admin::{
-    Admin, Finding, GroupDescription, GroupListing, GroupPartition, MemberDescription, PartitionDescription,
-    ResetTo, TopicDescription, VerifyReport,
+    Admin, Finding, GroupDescription, GroupListing, GroupPartition, MemberDescription, PartitionCompaction,
+    PartitionDescription, PartitionRetention, ResetTo, TopicDescription, VerifyReport,
 };
 pub use broker::{Broker, BrokerBuilder};
 pub use config::{Acks, CleanupPolicy, Isolation, LogConfig, TopicConfig, Visibility};
@@ -64,6 +64,7 @@ pub use consumer::{
     AutoCommit, Consumer, ConsumerBuilder, PollFuture, RebalanceCx, RebalanceListener, RecordStream, Start,
     WakeupHandle,
 };
+pub use engine::BrokerEvent;
 pub use error::{Error, Result};
 pub use group::assignor as assignors;
 pub use group::{GroupState, LagVerdict, OffsetAndMetadata, PendingCommit};

@@ -2,7 +2,7 @@
 
 use super::Admin;
 use crate::config::TopicConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Watermarks;
 use crate::topic::TopicId;
 use std::fmt;
@@ -36,13 +36,16 @@ pub struct PartitionDescription {
     pub size_bytes: u64,
     /// What was found to be lost when it was opened. If there is anything, it can only be read.
     pub damage: Vec<String>,
+    /// What was found to be in the way of compaction. If there is anything, it is not compacted until the broker is opened
+    /// anew; everything else goes on.
+    pub uncleanable: Option<Error>,
 }
 
 impl Admin {
     /// Says how a topic stands.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`](crate::Error::UnknownTopic).
+    /// [`Error::UnknownTopic`].
     pub fn describe_topic(&self, name: &str) -> Result<TopicDescription> {
         let topic = self.engine.topic(name)?;
         let partitions = topic.partitions();
@@ -52,6 +55,7 @@ impl Admin {
             leader_epoch: partition.log().leader_epoch(),
             segments: partition.log().segment_base_offsets().len(),
             size_bytes: partition.size_bytes(),
+            uncleanable: partition.log().uncleanable(),
             damage: partition.log().damage().iter().map(ToString::to_string).collect(),
         };
         Ok(TopicDescription {

@@ -1,9 +1,11 @@
 //! What operators do: look at topics and groups, change them, delete from them, verify them.
 
+mod cleaning;
 mod describe;
 mod groups;
 mod verify;
 
+pub use cleaning::{PartitionCompaction, PartitionRetention};
 pub use describe::{PartitionDescription, TopicDescription};
 pub use groups::{GroupDescription, GroupListing, GroupPartition, MemberDescription, ResetTo};
 pub use verify::{Finding, VerifyReport};

@@ -6,6 +6,7 @@ use crate::log::{Cursor, ReadLimit};
 use crate::partition::Partition;
 use crate::types::TopicPartition;
 use std::fmt;
+use std::path::PathBuf;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -22,6 +23,10 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong, in the order of topics, partitions and offsets. Empty if all is well.
     pub findings: Vec<Finding>,
+    /// What lies among the files of the broker and is none of its own: directories named as partitions that no topic has,
+    /// and files in partitions that it does not know. Nothing is wrong with that, and it is left alone; but for what lies
+    /// in a partition's directory, which goes with it when its topic is deleted.
+    pub strays: Vec<PathBuf>,
 }
 
 /// Something that is wrong.
@@ -42,13 +47,14 @@ impl VerifyReport {
 
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partitions, batches, records, bytes, findings } = self;
+        let Self { partitions, batches, records, bytes, findings, strays } = self;
         writeln!(
             f,
             "{partitions} partitions, {batches} batches, {records} records, {bytes} bytes: {} findings",
             findings.len()
         )?;
-        findings.iter().try_for_each(|finding| writeln!(f, "{}: {}", finding.partition, finding.error))
+        findings.iter().try_for_each(|finding| writeln!(f, "{}: {}", finding.partition, finding.error))?;
+        strays.iter().try_for_each(|stray| writeln!(f, "{}: none of ours, left alone", stray.display()))
     }
 }
 
@@ -58,7 +64,7 @@ impl Admin {
     /// # Errors
     /// Those of the disk. Damage is no error here, but what is looked for.
     pub fn verify(&self) -> Result<VerifyReport> {
-        let mut report = VerifyReport::default();
+        let mut report = VerifyReport { strays: self.engine.strays()?, ..VerifyReport::default() };
         for topic in self.topics()? {
             for partition in topic.partitions().iter() {
                 verify_partition(partition, &mut report)?;

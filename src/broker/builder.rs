@@ -3,7 +3,7 @@
 use super::Broker;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Acks;
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{BrokerEvent, CleaningOptions, Engine, EngineOptions, Listener};
 use crate::error::{OrIo, Result};
 use crate::group::Coordinator;
 use crate::io::{Fs, MemFs, OsFs};
@@ -34,6 +34,7 @@ pub struct BrokerBuilder {
     acks: Acks,
     options: LogDirOptions,
     offsets_retention: Duration,
+    cleaning: CleaningOptions,
 }
 
 impl Default for BrokerBuilder {
@@ -46,6 +47,7 @@ impl Default for BrokerBuilder {
             acks: Acks::Durable,
             options: LogDirOptions::default(),
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            cleaning: CleaningOptions::default(),
         }
     }
 }
@@ -97,6 +99,35 @@ impl BrokerBuilder {
         self
     }
 
+    /// So often the retention of all topics is enforced (`log.retention.check.interval.ms`). `Duration::MAX` means never:
+    /// then [`Admin::enforce_retention_now`](crate::Admin::enforce_retention_now) is for the program to call. Default 5
+    /// minutes; the first time after 30 seconds at most.
+    pub fn retention_check_interval(mut self, interval: Duration) -> Self {
+        self.cleaning.retention_check_interval = interval;
+        self
+    }
+
+    /// Where there was nothing to compact, it is looked again after this long (`log.cleaner.backoff.ms`).
+    /// `Duration::MAX` means that nothing is compacted but by [`Admin::compact_now`](crate::Admin::compact_now). Default
+    /// 15 seconds.
+    pub fn cleaner_backoff(mut self, backoff: Duration) -> Self {
+        self.cleaning.cleaner_backoff = backoff;
+        self
+    }
+
+    /// Who is told what retention and compaction have done in the background, and what was in their way. Called on the
+    /// thread that did it, which waits for it: it must neither close the broker nor call [`Broker::maintain`]. Default nobody.
+    ///
+    /// ```
+    /// # use brooklet::Broker;
+    /// let broker = Broker::builder().on_event(|event| eprintln!("{event}")).in_memory()?;
+    /// # Ok::<(), brooklet::Error>(())
+    /// ```
+    pub fn on_event(mut self, listener: impl Fn(&BrokerEvent) + Send + Sync + 'static) -> Self {
+        self.cleaning.listener = Listener::new(listener);
+        self
+    }
+
     /// Opens a directory, which is made if there is none.
     ///
     /// # Errors
@@ -120,8 +151,8 @@ impl BrokerBuilder {
 
     fn open_on(self, fs: Arc<dyn Fs>, path: &Path) -> Result<Broker> {
         let seed = self.seed.unwrap_or_else(|| self.clock.now().as_millis() as u64);
-        let Self { clock, flush_interval, acks, options, offsets_retention, .. } = self;
-        let options = EngineOptions { fs, clock, log_dir: options, flush_interval, acks, seed };
+        let Self { clock, flush_interval, acks, options, offsets_retention, cleaning, .. } = self;
+        let options = EngineOptions { fs, clock, log_dir: options, flush_interval, acks, seed, cleaning };
         let engine = Engine::open(path, options)?;
         let coordinator = Coordinator::open(engine.clone(), offsets_retention);
         Ok(Broker { engine, coordinator })

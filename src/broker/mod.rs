@@ -94,8 +94,10 @@ impl Broker {
     }
 
     /// Does one bounded step of what is due, and says when to come again: `None` if nothing waits for its time, zero if
-    /// more is due now. From the first producer or consumer on a thread of its own does this, except under a clock that
-    /// does not run by itself.
+    /// more is due now. Lingering batches, syncs for which nobody waits, retention and compaction are due in their time.
+    ///
+    /// From the first producer or consumer on the broker's own threads do this, except under a clock that does not run by
+    /// itself. A program that only appends and reads through [`Partition`](crate::Partition) calls it from time to time.
     ///
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed).

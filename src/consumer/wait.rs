@@ -81,7 +81,7 @@ impl Consumer {
             let had_some = gathering.until.is_some();
             let wake_at = gathering.until.unwrap_or(deadline).min(deadline);
             // Where nobody else does what falls due meanwhile, it is done here: a record may linger until just then.
-            let next_due = if clock.runs_by_itself() { None } else { self.engine.next_due() };
+            let next_due = if clock.runs_by_itself() { None } else { self.engine.next_due(wake_at) };
             let commit_at = if had_some { None } else { self.auto_commit_at() };
             let step_at = next_due.into_iter().chain(commit_at).fold(wake_at, Duration::min);
             let step = signal.wait(clock, step_at, || match self.gather(gathering) {

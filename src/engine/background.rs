@@ -1,4 +1,4 @@
-//! The one thread of the crate: it calls `maintain` when something is due, and ends with the engine.
+//! The threads of the crate, two at most: each calls its step when something is due, and ends with the engine.
 
 use super::Engine;
 use crate::error::{Error, OrIo, Result};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The thread's leash. Without a thread it is slack: then somebody else calls `maintain`.
+/// A thread's leash. Without a thread it is slack: then somebody else takes the steps.
 #[derive(Default)]
 pub(super) struct Background {
     thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
@@ -16,16 +16,20 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts the thread if there is none. It keeps nothing alive: once the engine is dropped it ends by itself.
-    pub(super) fn start(&self, engine: &Arc<Engine>) -> Result<()> {
+    pub(super) fn start(&self, engine: &Arc<Engine>, step: Step) -> Result<()> {
         let mut running = self.thread.lock();
         if running.is_none() {
             let (sender, receiver) = crossbeam_channel::bounded(1);
             let weak = Arc::downgrade(engine);
             let builder = std::thread::Builder::new().name("brooklet".into());
-            let thread = builder.spawn(move || run(&weak, &receiver));
+            let thread = builder.spawn(move || run(&weak, &receiver, step));
             *running = Some((sender, thread.or_io("start a thread for", engine.path())?));
         }
         Ok(())
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.lock().is_some()
     }
 
     /// Has it look anew at what is due.
@@ -47,12 +51,15 @@ impl Background {
     }
 }
 
+/// Does what is due, and says when to come again.
+type Step = fn(&Arc<Engine>) -> Result<Option<Duration>>;
+
 const RETRY: Duration = Duration::from_secs(1);
 
-fn run(engine: &Weak<Engine>, receiver: &Receiver<()>) {
+fn run(engine: &Weak<Engine>, receiver: &Receiver<()>, step: Step) {
     loop {
         let Some(alive) = engine.upgrade() else { return };
-        let next = match alive.maintain() {
+        let next = match step(&alive) {
             Ok(next) => next,
             Err(Error::Closed { .. }) => return,
             // What failed was told to whom it concerns, and is tried again in a while.

@@ -75,7 +75,10 @@ impl Engine {
     /// have something to be done; so a broker that nobody uses has no thread.
     pub(crate) fn keep_time(self: &Arc<Self>) -> Result<()> {
         self.check_open()?;
-        if self.clock.runs_by_itself() { self.background.start(self) } else { Ok(()) }
+        match self.clock.runs_by_itself() {
+            true => self.background.start(self, Self::maintain_beside_cleaner),
+            false => Ok(()),
+        }
     }
 
     /// Takes a task in, as long as it lives.
@@ -88,8 +91,30 @@ impl Engine {
         self.background.wake();
     }
 
-    /// Does one step of what is due, and says when to come again: `None` if nothing is waiting for its time.
+    /// Does one step of everything that is due, and says when to come again: `None` if nothing is waiting for its time.
     pub(crate) fn maintain(&self) -> Result<Option<Duration>> {
+        self.serve_clients()?;
+        self.clean()?;
+        let now = self.clock.monotonic();
+        let due = self.maintenance.next_due().into_iter().chain(self.cleaning_due()).min();
+        Ok(due.map(|due| due.saturating_sub(now)))
+    }
+
+    /// The same for the background thread, which has another one clean for it: begun when it is first needed.
+    pub(super) fn maintain_beside_cleaner(self: &Arc<Self>) -> Result<Option<Duration>> {
+        let rest = self.serve_clients()?;
+        if self.cleaner.is_running() {
+            return Ok(rest);
+        }
+        let now = self.clock.monotonic();
+        match self.cleaning_due().map(|due| due.saturating_sub(now)) {
+            Some(Duration::ZERO) => self.cleaner.start(self, |engine| engine.clean()).map(|()| rest),
+            cleaning => Ok(rest.into_iter().chain(cleaning).min()),
+        }
+    }
+
+    /// Does one step of what clients wait for.
+    fn serve_clients(&self) -> Result<Option<Duration>> {
         self.check_open()?;
         let now = self.clock.monotonic();
         self.maintenance.run(now);
@@ -108,9 +133,12 @@ impl Engine {
         self.wake();
     }
 
-    /// When something is due next, on the monotonic clock.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.maintenance.next_due()
+    /// When something is due next, on the monotonic clock, for one who waits until then and can do it meanwhile.
+    ///
+    /// To clean comes back for ever. So one who waits without end, for another thread, does not let time pass for it.
+    pub(crate) fn next_due(&self, until: Duration) -> Option<Duration> {
+        let cleaning = if until == Duration::MAX { None } else { self.cleaning_due() };
+        self.maintenance.next_due().into_iter().chain(cleaning).min()
     }
 
     /// Has a signal notified at a moment: how a future waits for time to pass.

@@ -5,17 +5,23 @@
 //! - `internal_topics`: those that coordinators write to, and nobody else.
 //! - `producer_ids`: numbers that no two producers ever share.
 //! - `maintenance`: whatever is due, one bounded step at a time.
-//! - `background`: the one thread, which does nothing but call that.
+//! - `cleaning`: retention and compaction, one bounded step at a time too.
+//! - `strays`: what lies among our files and is none of ours.
+//! - `background`: the two threads, which do nothing but call these.
 //!
 //! The engine knows topics and nothing of groups: coordinators stand above it and write through it.
 
 mod background;
+mod cleaning;
 mod internal_topics;
 mod maintenance;
 mod open;
 mod producer_ids;
+mod strays;
 mod topics;
 
+pub use cleaning::BrokerEvent;
+pub(crate) use cleaning::{CleaningOptions, Listener};
 pub(crate) use maintenance::{Alarm, Task};
 pub(crate) use open::EngineOptions;
 
@@ -27,6 +33,7 @@ use crate::partition::Partition;
 use crate::topic::{CATALOG, Catalog, Topic};
 use arc_swap::ArcSwap;
 use background::Background;
+use cleaning::Cleaning;
 use maintenance::Maintenance;
 use parking_lot::Mutex;
 use producer_ids::ProducerIds;
@@ -53,8 +60,12 @@ pub(crate) struct Engine {
     topics_version: AtomicU64,
     producer_ids: ProducerIds,
     maintenance: Maintenance,
+    cleaning: Cleaning,
     is_closed: AtomicBool,
     background: Background,
+    /// The thread that cleans: a step may take as long as it takes to read a segment, and clients have to be served
+    /// meanwhile.
+    cleaner: Background,
 }
 
 impl std::fmt::Debug for Engine {
@@ -126,6 +137,8 @@ impl Engine {
         self.background.stop();
         let saved = self.keep_producers();
         let closed = self.dir.close_in_order();
+        // A step that is under way ends when it meets the closed log.
+        self.cleaner.stop();
         self.dir.unlock();
         self.partitions().for_each(|partition| partition.announce_end());
         finished.and(saved).and(closed)

@@ -5,8 +5,9 @@
 //!            └─ none, or Kafka's directory: made from the names of the directories, if that was asked for
 //! ```
 
+use super::cleaning::Cleaning;
 use super::producer_ids::ProducerIds;
-use super::{Engine, Topics};
+use super::{CleaningOptions, Engine, Topics};
 use crate::clock::Clock;
 use crate::config::{Acks, TopicConfig};
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ pub(crate) struct EngineOptions {
     pub(crate) flush_interval: Duration,
     pub(crate) acks: Acks,
     pub(crate) seed: u64,
+    pub(crate) cleaning: CleaningOptions,
 }
 
 impl Engine {
@@ -39,11 +41,14 @@ impl Engine {
     pub(crate) fn open(path: &Path, options: EngineOptions) -> Result<Arc<Engine>> {
         let adopt = options.log_dir.adopt;
         let clock = options.clock;
+        options.cleaning.validate()?;
         let dir = LogDir::open_with(options.fs, clock.clone(), path, options.log_dir)?;
         let mut catalog = load_catalog(&dir, adopt, clock.as_ref(), options.seed)?;
+        let cleaning = Cleaning::new(options.cleaning, clock.monotonic());
         let engine = Arc::new(Engine {
             dir,
             clock,
+            cleaning,
             flush_interval: options.flush_interval,
             acks: options.acks,
             seeds: AtomicU64::new(options.seed),
@@ -54,6 +59,7 @@ impl Engine {
             maintenance: Default::default(),
             is_closed: AtomicBool::new(false),
             background: Default::default(),
+            cleaner: Default::default(),
         });
         engine.finish_deletions(&mut catalog)?;
         engine.finish_creations(&mut catalog)?;

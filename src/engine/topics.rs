@@ -142,6 +142,7 @@ impl Engine {
             partition.log().reconfigure(config.to_log_config())?;
         }
         topic.settings().store(Arc::new(config));
+        self.topics_changed();
         Ok(topic)
     }
 
@@ -251,5 +252,6 @@ impl Engine {
     fn announce_topics(&self) {
         self.topics_version.fetch_add(1, Ordering::Release);
         self.wake();
+        self.topics_changed();
     }
 }

@@ -131,6 +131,20 @@ impl Log {
         Ok(())
     }
 
+    /// Closes the active segment, if it has any batches, and begins a new one; says where that begins. What is in closed
+    /// segments can be compacted, and freed by itself.
+    ///
+    /// # Errors
+    /// Those of the disk; then the log goes on in the segment that it has.
+    pub fn begin_segment(&self) -> Result<u64> {
+        let mut writer = self.writer.lock();
+        self.check_writable()?;
+        if writer.active.segment().bytes() > 0 {
+            self.roll(&mut writer, self.marks.end())?;
+        }
+        Ok(writer.active.segment().base_offset())
+    }
+
     fn append_failed(&self, segment: &Segment, failure: AppendFailure) -> Error {
         let AppendFailure { source, undone } = failure;
         if undone {

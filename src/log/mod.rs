@@ -50,6 +50,10 @@ pub use read::{Batches, Chunk, Cursor, ReadLimit};
 pub use retain::{Removed, RemovedSegment};
 pub use retention::{RemovalReason, RetentionConfig};
 
+pub(crate) use checkpoint::LEADER_EPOCHS;
+pub(crate) use durable_end::DURABLE_END;
+pub(crate) use manifest::MANIFEST;
+
 use crate::clock::Clock;
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
@@ -57,7 +61,6 @@ use crate::io::Fs;
 use crate::segment::Home;
 use append::Writer;
 use arc_swap::ArcSwap;
-use checkpoint::LEADER_EPOCHS;
 use clock_watch::{BelievedTime, ClockWatch};
 use compaction::Cleaner;
 use durable_end::DurableEndFile;
@@ -91,6 +94,8 @@ pub struct Log {
     refusal: OnceLock<Refusal>,
     damage: Vec<Damage>,
     cleaner: Mutex<Cleaner>,
+    /// Why it is not compacted any more.
+    uncleanable: OnceLock<Error>,
     /// Up to where it was compacted.
     first_dirty: AtomicU64,
     /// Segments that compaction has replaced and could not unlink.

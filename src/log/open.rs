@@ -381,6 +381,7 @@ impl Opening<'_> {
             refusal: OnceLock::new(),
             damage: self.damage,
             cleaner: Mutex::default(),
+            uncleanable: OnceLock::new(),
             first_dirty: AtomicU64::default(),
             leftovers: Mutex::default(),
         }

@@ -1,7 +1,7 @@
 //! A disk in memory that a test can fill up, break, and stop at a sync. What it does to files it does to their batches
 //! and to everything else alike; what it counts are the syncs of batches.
 
-use brooklet::io::{Entry, File, Fs, Lock, MemFs, Metadata};
+use brooklet::io::{Entry, EntryKind, File, Fs, Lock, MemFs, Metadata};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fmt;
@@ -59,6 +59,24 @@ impl Disk {
     /// Where the first segment of a partition has its batches.
     pub(crate) fn first_segment(&self, partition: &str) -> PathBuf {
         Path::new("/").join(partition).join(format!("{:020}.log", 0))
+    }
+
+    /// How many bytes there are under a directory.
+    pub(crate) fn bytes_under(&self, dir: &Path) -> u64 {
+        let entries = self.files.list(dir).expect("a directory");
+        let bytes = |entry: Entry| match entry.kind {
+            EntryKind::Directory => self.bytes_under(&dir.join(entry.name)),
+            _ => self.files.metadata(&dir.join(entry.name)).expect("it was just listed").len,
+        };
+        entries.into_iter().map(bytes).sum()
+    }
+
+    /// The names of the files of a partition that end so.
+    pub(crate) fn files(&self, partition: &str, ending: &str) -> Vec<PathBuf> {
+        let dir = Path::new("/").join(partition);
+        let entries = self.files.list(&dir).expect("a partition");
+        let files = entries.into_iter().filter(|entry| entry.name.ends_with(ending));
+        files.map(|entry| dir.join(entry.name)).collect()
     }
 
     /// Flips a byte of a file behind the engine's back.

@@ -3,7 +3,9 @@
 
 mod admin;
 mod bad_input;
+mod cleaned;
 mod committing;
+mod compaction;
 mod consuming;
 mod disk;
 mod futures;
@@ -14,6 +16,7 @@ mod own_process;
 mod partition;
 mod producing;
 mod receipts;
+mod retention;
 mod sending_many;
 mod topics;
 mod trouble;

@@ -141,8 +141,10 @@ impl World {
     }
 }
 
+/// Nothing is cleaned by itself: what time does to records is for the tests of that.
 pub(crate) fn builder(disk: &Disk, clock: &Arc<ManualClock>) -> BrokerBuilder {
-    Broker::builder().fs(Arc::new(disk.clone())).clock(clock.clone()).seed(42)
+    let builder = Broker::builder().fs(Arc::new(disk.clone())).clock(clock.clone()).seed(42);
+    builder.retention_check_interval(Duration::MAX).cleaner_backoff(Duration::MAX)
 }
 
 fn open(disk: &Disk, clock: &Arc<ManualClock>) -> Broker {

@@ -49,6 +49,8 @@ pub struct Compacted {
     pub bytes_out: u64,
     /// Keys that were read, in this round so far.
     pub keys: u64,
+    /// Records that were looked at, markers included: those that are gone, and those that stay.
+    pub records_in: u64,
     /// Records that are gone, markers and tombstones included.
     pub records_dropped: u64,
     /// Tombstones among them.
@@ -75,8 +77,6 @@ pub enum CompactionProgress {
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
     round: Option<Round>,
-    /// Why this log is not compacted any more.
-    set_aside: Option<Error>,
     /// The segment that took its place last, if the manifest does not say yet that its files have their names.
     unfinished: Option<SealedFacts>,
 }
@@ -153,8 +153,8 @@ impl Log {
     ) -> Result<Compacted> {
         let mut cleaner = self.cleaner.lock();
         self.check_writable()?;
-        if let Some(error) = &cleaner.set_aside {
-            return Err(error.clone());
+        if let Some(error) = self.uncleanable() {
+            return Err(error);
         }
         let mut done = Compacted::default();
         let result = self.compact_for(&mut cleaner, config, is_last_of_producer, budget, &mut done);
@@ -168,7 +168,8 @@ impl Log {
             }
             Err(error) => {
                 if is_lasting(&error) {
-                    cleaner.set_aside = Some(error.clone());
+                    // Only who holds the cleaner sets it, and it was not set above.
+                    let _ = self.uncleanable.set(error.clone());
                 }
                 return Err(error);
             }
@@ -184,7 +185,7 @@ impl Log {
 
     /// Why this log is not compacted any more, if something was found that is in the way.
     pub fn uncleanable(&self) -> Option<Error> {
-        self.cleaner.lock().set_aside.clone()
+        self.uncleanable.get().cloned()
     }
 
     fn compact_for(

@@ -35,7 +35,7 @@ impl Log {
                 self.swap(group, facts, unfinished)
             }
             None => {
-                tally = Compacted::default();
+                tally = Compacted { records_in: tally.records_in, ..Compacted::default() };
                 CleanedSegment::discard(&self.home, base_offset).map(|()| true)
             }
         });
@@ -43,7 +43,7 @@ impl Log {
             // The first failure is what the caller needs to hear, and the next attempt removes what stays.
             let _ = CleanedSegment::discard(&self.home, base_offset);
         }
-        if matches!(written, Ok(true)) && tally.segments_in > 0 {
+        if matches!(written, Ok(true)) {
             done.add(&tally);
         }
         written
@@ -92,12 +92,21 @@ impl Log {
 
 impl Compacted {
     fn count(&mut self, decision: &Decision) {
+        self.records_in += decision.records;
         self.records_dropped += decision.records_dropped;
         self.tombstones_dropped += decision.tombstones_dropped;
         self.markers_dropped += decision.markers_dropped;
     }
 
+    /// The sum of what was done by two calls, one after the other, and where it stands after the second.
+    pub(crate) fn followed_by(mut self, next: &Compacted) -> Self {
+        self.add(next);
+        let Compacted { progress, first_dirty, keys, .. } = *next;
+        Self { progress, first_dirty, keys: self.keys.max(keys), ..self }
+    }
+
     fn add(&mut self, group: &Compacted) {
+        self.records_in += group.records_in;
         self.segments_in += group.segments_in;
         self.segments_out += group.segments_out;
         self.bytes_in += group.bytes_in;

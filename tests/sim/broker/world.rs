@@ -7,6 +7,7 @@ use brooklet::clock::ManualClock;
 use brooklet::io::Fs;
 use brooklet::{Broker, Error, Timestamp};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) const ROOT: &str = "/data";
 
@@ -48,6 +49,8 @@ impl World {
         let clock = Arc::new(ManualClock::new(now));
         let builder =
             Broker::builder().fs(fs).clock(clock.clone()).seed(setup.seed).open_files(setup.open_files);
+        // What time does to records has steps of its own.
+        let builder = builder.retention_check_interval(Duration::MAX).cleaner_backoff(Duration::MAX);
         Ok(World { broker: builder.open(ROOT)?, clock })
     }
 }

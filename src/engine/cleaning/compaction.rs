@@ -1,0 +1,165 @@
+//! Compaction in the background: the dirtiest log first, a bounded piece of its round at a time.
+
+use super::BrokerEvent;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::log::{Compacted, CompactionConfig, CompactionProgress};
+use crate::partition::{Partition, ProducerStateEntry};
+use crate::record::BatchHeader;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A step reads about so much, or one segment if that is more.
+const STEP_BYTES: u64 = 8 << 20;
+
+impl Engine {
+    /// Goes on with a round, or begins one in the log that needs it most.
+    pub(super) fn compact_some(&self) {
+        let now = self.clock.monotonic();
+        let begun = self.cleaning.schedule.lock().compacting.take();
+        let (partition, done) = match begun {
+            Some((partition, done)) if !partition.is_deleted() => (partition, done),
+            _ => {
+                if !self.cleaning.schedule.lock().is_compaction_due(now) {
+                    return;
+                }
+                let (dirtiest, is_any_compacted) = self.dirtiest(now);
+                let Some(partition) = dirtiest else {
+                    self.cleaning.schedule.lock().nothing_to_compact(now, is_any_compacted);
+                    return;
+                };
+                (partition, Compacted::default())
+            }
+        };
+        let config = CompactionConfig::from(partition.settings().as_ref());
+        match compact_step(&partition, &config) {
+            Ok(step) => self.note_step(partition, done.followed_by(&step), now),
+            Err(error) => self.note_failure(&partition, error, now),
+        }
+    }
+
+    fn note_step(&self, partition: Partition, done: Compacted, now: Duration) {
+        match done.progress {
+            CompactionProgress::More => self.cleaning.schedule.lock().compacting = Some((partition, done)),
+            // Somebody else compacts it, or it has changed since it was chosen.
+            CompactionProgress::Idle => self.cleaning.schedule.lock().nothing_to_compact(now, true),
+            CompactionProgress::Finished => {
+                let partition = partition.id().as_ref().clone();
+                self.tell(&BrokerEvent::Compacted { partition, compacted: done });
+            }
+        }
+    }
+
+    fn note_failure(&self, partition: &Partition, error: Error, now: Duration) {
+        if partition.is_deleted() || self.check_open().is_err() {
+            return;
+        }
+        self.cleaning.schedule.lock().rest(partition.id(), now);
+        let is_set_aside = partition.log().uncleanable().is_some();
+        let partition = partition.id().as_ref().clone();
+        self.tell(&BrokerEvent::CompactionFailed { partition, error, is_set_aside });
+    }
+
+    /// The log of which the largest share is dirty, among those that are due; and whether any topic is compacted at all.
+    fn dirtiest(&self, now: Duration) -> (Option<Partition>, bool) {
+        let (mut dirtiest, mut is_any_compacted): (Option<(f64, Partition)>, _) = (None, false);
+        for topic in self.topics().into_iter().filter(|topic| topic.config().cleanup_policy.compacts()) {
+            is_any_compacted = true;
+            for partition in topic.partitions().iter() {
+                let is_skipped = self.cleaning.schedule.lock().is_resting(partition.id(), now)
+                    || partition.log().uncleanable().is_some();
+                let ratio = if is_skipped { None } else { self.dirty_ratio_if_due(partition, now) };
+                if ratio.is_some_and(|ratio| dirtiest.as_ref().is_none_or(|(most, _)| ratio > *most)) {
+                    dirtiest = ratio.map(|ratio| (ratio, partition.clone()));
+                }
+            }
+        }
+        (dirtiest.map(|(_, partition)| partition), is_any_compacted)
+    }
+
+    fn dirty_ratio_if_due(&self, partition: &Partition, now: Duration) -> Option<f64> {
+        let config = CompactionConfig::from(partition.settings().as_ref());
+        match partition.log().cleanable(&config) {
+            Ok(cleanable) => {
+                (cleanable.is_due(&config) && cleanable.dirty_bytes > 0).then(|| cleanable.dirty_ratio())
+            }
+            Err(error) => {
+                self.note_failure(partition, error, now);
+                None
+            }
+        }
+    }
+
+    /// Compacts a topic at once, whatever its settings say of when it is worth it: everything that is in it now, and in no
+    /// open transaction. One partition that fails keeps no other from it; the first failure is told.
+    pub(crate) fn compact_now(&self, topic: &str) -> Result<Vec<(u32, Compacted)>> {
+        let topic = self.topic(topic)?;
+        if !topic.config().cleanup_policy.compacts() {
+            let why = "it keeps every record until that is too old; set cleanup.policy to compact, or compact,delete";
+            return Err(Error::PolicyViolation { topic: topic.name().to_owned(), why });
+        }
+        let each: Vec<_> = topic
+            .partitions()
+            .iter()
+            .map(|partition| {
+                let compacted = compact_all(partition).map_err(|error| partition.explain(error))?;
+                Ok((partition.number(), compacted))
+            })
+            .collect();
+        each.into_iter().collect()
+    }
+}
+
+/// Round after round until all is compacted that was there when it began. A round that was begun in the background is
+/// finished on the way.
+fn compact_all(partition: &Partition) -> Result<Compacted> {
+    let log = partition.log();
+    let config = CompactionConfig {
+        min_dirty_ratio: -1.0,
+        min_lag: Duration::ZERO,
+        ..CompactionConfig::from(partition.settings().as_ref())
+    };
+    if let Some(error) = log.uncleanable() {
+        return Err(error);
+    }
+    let until = log.begin_segment()?;
+    let mut done = Compacted::default();
+    loop {
+        let before = log.first_dirty_offset();
+        let step = compact_step(partition, &config)?;
+        let (progress, reached) = (step.progress, step.first_dirty);
+        done = done.followed_by(&step);
+        let gets_on = progress == CompactionProgress::More
+            || (progress == CompactionProgress::Finished && before < reached && reached < until);
+        if !gets_on {
+            return Ok(done);
+        }
+    }
+}
+
+fn compact_step(partition: &Partition, config: &CompactionConfig) -> Result<Compacted> {
+    // Asked before the log is, which in turn may be waited for by one who truncates it and holds the producers.
+    let last_batches = LastBatches::of(&partition.producers()?);
+    partition.log().compact(config, &|header| last_batches.has(header), STEP_BYTES)
+}
+
+/// The batches by which producers are known: that with the last records of each, or its marker if it has no records.
+struct LastBatches(BTreeMap<i64, (Option<u64>, i16)>);
+
+impl LastBatches {
+    fn of(producers: &[ProducerStateEntry]) -> Self {
+        let last = |entry: &ProducerStateEntry| {
+            let offset = entry.last_batch().map(|batch| batch.last_offset);
+            (entry.producer_id, (offset, entry.producer_epoch))
+        };
+        Self(producers.iter().map(last).collect())
+    }
+
+    fn has(&self, header: &BatchHeader) -> bool {
+        match self.0.get(&header.producer_id) {
+            Some((Some(last_offset), _)) => *last_offset == header.last_offset(),
+            Some((None, epoch)) => header.is_control() && header.producer_epoch == *epoch,
+            None => false,
+        }
+    }
+}
