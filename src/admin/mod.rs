@@ -20,16 +20,29 @@ use std::sync::Arc;
 /// An operator's view of a broker. A handle: cheap to clone.
 ///
 /// ```
-/// use brooklet::{Broker, TopicConfig};
+/// use brooklet::{Broker, CleanupPolicy, NewRecord, ResetTo, Start, TopicConfig};
+/// use std::time::Duration;
 ///
 /// let broker = Broker::in_memory()?;
 /// let admin = broker.admin();
 /// admin.create_topic("orders", TopicConfig::new())?;
 /// admin.add_partitions("orders", 6)?;
-/// admin.alter_topic("orders", |config| config.retention_bytes(10 << 30))?;
+/// let policy = CleanupPolicy::CompactDelete;
+/// admin.alter_topic("orders", |config| config.retention_bytes(10 << 30).cleanup_policy(policy))?;
 /// assert_eq!(admin.describe_topic("orders")?.partitions.len(), 6);
+///
+/// broker.producer().build()?.send(NewRecord::to("orders").partition(0).key("k").value("v"))?.wait()?;
+/// let mut consumer = broker.consumer().group("billing").subscribe(["orders"]).start(Start::Earliest).build()?;
+/// assert_eq!(consumer.poll(Duration::from_secs(1))?.len(), 1);
+/// consumer.close()?; // commits where it stands, and leaves
+/// println!("{}", admin.describe_group("billing")?);
+/// assert_eq!(admin.reset_offsets("billing", "orders", ResetTo::Earliest)?[&0], 0);
+///
+/// admin.delete_records("orders", 0, 1)?;
+/// admin.compact_now("orders")?;
+/// admin.enforce_retention_now("orders")?;
+/// assert!(admin.verify()?.is_clean());
 /// admin.delete_topic("orders")?;
-/// assert!(admin.topics()?.is_empty());
 /// # Ok::<(), brooklet::Error>(())
 /// ```
 #[derive(Debug, Clone)]
