@@ -67,6 +67,10 @@ impl Assigned {
         self.committed = Some(offset);
     }
 
+    pub(super) fn forget_committed(&mut self) {
+        self.committed = None;
+    }
+
     /// Whether it stands anywhere that was not committed.
     pub(super) fn is_uncommitted(&self) -> bool {
         self.known_position().is_some_and(|position| self.committed != Some(position))

@@ -1,6 +1,7 @@
 //! Committing: by the program, and by itself.
 
 use super::Consumer;
+use super::assignment::Assigned;
 use super::member::{AutoCommit, GroupSide};
 use crate::error::{Error, Result};
 use crate::group::{Coordinator, OffsetAndMetadata, PendingCommit};
@@ -73,6 +74,7 @@ impl Consumer {
     }
 
     fn begin_commit(&mut self, offsets: Vec<(TopicPartition, OffsetAndMetadata)>) -> Result<PendingCommit> {
+        self.forget_refused();
         let group = self.expect_group()?;
         let caller = match &group.member {
             None => None,
@@ -86,6 +88,9 @@ impl Consumer {
             },
         };
         let pending = group.coordinator.commit(&group.group_id, caller, offsets.clone())?;
+        if let (Some(ticket), Some(group)) = (pending.ticket(), &mut self.group) {
+            group.unsettled.push(ticket);
+        }
         for (partition, committed) in offsets {
             if let Ok(assigned) = self.find(partition.topic(), partition.partition()) {
                 assigned.note_committed(committed.offset);
@@ -126,12 +131,35 @@ impl Consumer {
         drop(self.begin_auto_commit());
     }
 
+    /// Lets its own commits that wait for the disk come to pass.
+    pub(super) fn settle(&self) {
+        if let Some(group) = self.group.as_ref().filter(|group| !group.unsettled.is_empty()) {
+            group.coordinator.settle(&group.group_id);
+        }
+    }
+
+    /// Of commits that were refused while they waited nothing counts: all that it stands at is to be committed again.
+    fn forget_refused(&mut self) {
+        let Some(group) = &mut self.group else { return };
+        let mut was_refused = false;
+        group.unsettled.retain(|ticket| {
+            let has_failed = ticket.has_failed();
+            was_refused |= has_failed == Some(true);
+            has_failed.is_none()
+        });
+        if was_refused {
+            self.assigned.iter_mut().for_each(Assigned::forget_committed);
+        }
+    }
+
     /// Commits by itself for the last time.
     pub(super) fn auto_commit_for_sure(&mut self) -> Result<()> {
+        self.settle();
         self.begin_auto_commit().and_then(|pending| pending.map_or(Ok(()), PendingCommit::wait))
     }
 
     fn begin_auto_commit(&mut self) -> Result<Option<PendingCommit>> {
+        self.forget_refused();
         if self.auto_commit_at().is_none() {
             return Ok(None);
         }

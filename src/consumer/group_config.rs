@@ -102,7 +102,16 @@ impl GroupConfig {
             AutoCommit::Every(interval) => self.coordinator.now().saturating_add(interval),
         };
         let (coordinator, auto_commit) = (self.coordinator, self.auto_commit);
-        let group = GroupSide { coordinator, group_id, auto_commit, auto_commit_due, member: None, profile };
+        let unsettled = Vec::new();
+        let group = GroupSide {
+            coordinator,
+            group_id,
+            auto_commit,
+            auto_commit_due,
+            unsettled,
+            member: None,
+            profile,
+        };
         Ok((Some(Box::new(group)), subscription))
     }
 

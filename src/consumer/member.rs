@@ -4,7 +4,7 @@ use super::listener::RebalanceListener;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::group::assignor::Assignor;
-use crate::group::{Caller, Coordinator, Join, MemberLink, Pattern};
+use crate::group::{Caller, Coordinator, Join, MemberLink, Pattern, Ticket};
 use crate::types::TopicPartition;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -37,6 +37,8 @@ pub(super) struct GroupSide {
     pub(super) auto_commit: AutoCommit,
     /// When it commits by itself next, on the monotonic clock.
     pub(super) auto_commit_due: Duration,
+    /// Commits of its own that wait for the disk.
+    pub(super) unsettled: Vec<Arc<Ticket>>,
     /// With a subscription; without one it is assigned its partitions by hand, and only commits.
     pub(super) member: Option<Member>,
     /// What it says of itself when it subscribes.

@@ -72,6 +72,10 @@ impl Consumer {
         if let Some(fenced) = &member.fenced {
             return Err(fenced.clone());
         }
+        if member.caller.is_some() && !group.unsettled.is_empty() {
+            // The next epoch is another name, and would not answer for what was committed under this one.
+            group.coordinator.settle(&group.group_id);
+        }
         if let (Some(caller), false) = (&member.caller, member.has_changed) {
             return group.coordinator.poll(&group.group_id, caller).map(Some);
         }
@@ -108,6 +112,7 @@ impl Consumer {
     /// Gives partitions up: commits, lets the listener have its say as their owner, stops reading them, and says so.
     fn give_up(&mut self, gone: &[TopicPartition]) -> Result<()> {
         if !gone.is_empty() {
+            self.settle();
             self.auto_commit_now();
             self.listen(|listener, consumer| listener.revoked(&mut RebalanceCx::new(consumer), gone));
             self.unassign(gone);

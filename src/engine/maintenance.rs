@@ -20,6 +20,11 @@ pub(crate) trait Task: Send + Sync + 'static {
     /// Does what is due by now, and no more. What fails it tells those whom it concerns.
     fn run(&self, now: Duration);
 
+    /// A topic is about to be made: of one that had its name before nothing may be left. An error keeps it from being made.
+    fn make_way(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Does all that is left: the engine is about to be closed.
     fn finish(&self) -> Result<()>;
 }
@@ -62,6 +67,11 @@ impl Maintenance {
         let tasks = self.tasks().into_iter().filter_map(|task| task.due()).min();
         let alarm = self.alarms.lock().keys().next().map(|(due, _)| *due);
         tasks.into_iter().chain(alarm).chain(*self.upkeep_due.lock()).min()
+    }
+
+    /// Lets every task take away, for good, what it has of deleted topics.
+    pub(super) fn make_way(&self) -> Result<()> {
+        self.tasks().into_iter().try_for_each(|task| task.make_way())
     }
 
     /// Lets every task do all that it has left. The first failure is told; the others have their say all the same.

@@ -8,7 +8,7 @@ use crate::config::TopicConfig;
 use crate::error::{Error, OrIo, Result};
 use crate::partition::Partition;
 use crate::topic::{Catalog, Topic, TopicEntry, TopicId, metadata};
-use crate::types::TopicPartition;
+use crate::types::{INTERNAL_TOPICS, TopicPartition};
 use arc_swap::ArcSwap;
 use std::io;
 use std::ops::Range;
@@ -18,6 +18,11 @@ use std::sync::atomic::Ordering;
 impl Engine {
     /// Makes a topic. When it returns the topic survives a power cut.
     pub(crate) fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<Topic> {
+        self.check_open()?;
+        // What a topic of this name has left behind elsewhere goes first. The topics of those who do that are in nobody's way.
+        if !INTERNAL_TOPICS.contains(&name) {
+            self.maintenance.make_way()?;
+        }
         let mut catalog = self.catalog.lock();
         self.check_open()?;
         // Not so a topic that is in use, and was to have more partitions than could be made.

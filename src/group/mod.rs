@@ -62,7 +62,7 @@ mod membership;
 mod offsets;
 
 pub use coordinator::PendingCommit;
-pub(crate) use coordinator::{Coordinator, MemberLink, MemberSnapshot, Membership, Pattern};
+pub(crate) use coordinator::{Coordinator, MemberLink, MemberSnapshot, Membership, Pattern, Ticket};
 pub use fencing::{Admission, Commit, check_commit};
 pub use lag::{Lag, LagSample, LagVerdict, LagWindow};
 pub use membership::{Caller, Effect, Event, Group, GroupState, Join, MemberState, MemberView, Removal};

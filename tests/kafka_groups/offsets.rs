@@ -167,3 +167,47 @@ fn what_members_said_to_each_other_is_read_and_written_again() {
     }
     assert!(members > 0, "no group had members");
 }
+
+#[test]
+fn a_broker_that_takes_it_over_knows_the_groups_and_goes_on_in_their_partitions() {
+    let Some(folder) = fixtures() else { return };
+    let folder = folder.join("groups");
+    let broker = adopted(&folder.join("dir"));
+    let admin = broker.admin();
+    let mut found = BTreeMap::new();
+    for listed in admin.groups().expect("a whole topic") {
+        let described = admin.describe_group(&listed.group).expect("it was just listed");
+        assert!(described.members.is_empty(), "they were in processes that are gone");
+        for one in described.partitions {
+            if let Some(committed) = one.committed {
+                let value = (committed.offset, committed.metadata, committed.leader_epoch);
+                found.insert((listed.group.clone(), one.partition), value);
+            }
+        }
+    }
+    assert_eq!(found, committed(&folder));
+    assert!(admin.describe_group("gone-g").is_err(), "it was deleted");
+    let topic = broker.topic("__consumer_offsets").expect("it is there");
+    let ends = || topic.partitions().iter().map(|one| one.watermarks().end).collect::<Vec<_>>();
+    for number in 0..3 {
+        let (group, before) = (format!("simple-{number}"), ends());
+        let mut consumer =
+            broker.consumer().group(&group).assign([("in-a", 0)]).build().expect("it takes commits");
+        let id = TopicPartition::new("in-a", 0).expect("Kafka took it");
+        consumer.commit_offsets([(id, 7)]).expect("room");
+        assert_eq!(consumer.committed("in-a", 0).expect("just committed"), Some(7.into()));
+        let grown: Vec<usize> = (0..5).filter(|at| ends()[*at] > before[*at]).collect();
+        // All that Kafka wrote of a group is in one partition, and so is what comes now.
+        assert_eq!(grown, [partition_of(&folder.join("dir"), &group)], "{group}");
+    }
+}
+
+/// The partition in which Kafka wrote of a group.
+fn partition_of(folder: &Path, group: &str) -> usize {
+    let names = |number: &usize| {
+        let log = folder.join(format!("__consumer_offsets-{number}")).join("00000000000000000000.log");
+        let bytes = fs::read(log).expect("it is readable");
+        bytes.windows(group.len()).any(|window| window == group.as_bytes())
+    };
+    (0..5).find(names).expect("it committed something")
+}

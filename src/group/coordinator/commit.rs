@@ -11,12 +11,12 @@
 use super::Coordinator;
 use super::journal::Place;
 use super::live::{LiveGroup, LiveState};
-use super::ticket::{Queued, Request, Ticket, orphaned};
+use super::ticket::{Need, Queued, Request, Ticket, orphaned};
 use crate::config::Acks;
 use crate::error::{Error, Result};
 use crate::group::offsets::OffsetAndMetadata;
 use crate::group::{Admission, Caller, Commit, Event, check_commit};
-use crate::partition::{Partition, Waiting};
+use crate::partition::Waiting;
 use crate::types::TopicPartition;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use std::time::Duration;
 /// Where a commit stands.
 #[derive(Debug)]
 enum Stage {
+    /// There was nothing to write.
+    Empty,
     Queued(Arc<Ticket>),
     Written(Place),
 }
@@ -64,8 +66,11 @@ impl Coordinator {
     fn begin(&self, group: &LiveGroup, request: Request) -> Result<Stage> {
         let mut state = group.lock();
         self.judge(&mut state, request.by.as_ref())?;
+        if request.offsets.is_empty() {
+            return Ok(Stage::Empty);
+        }
         let needs = self.needs(&request.offsets)?;
-        if needs.is_empty() && state.queue.is_empty() {
+        if needs.iter().all(Need::is_met) && state.queue.is_empty() {
             return self.write(&mut state, &request).map(Stage::Written);
         }
         let ticket = Arc::<Ticket>::default();
@@ -83,19 +88,15 @@ impl Coordinator {
         }
     }
 
-    /// What has to be made durable before these offsets may be. An offset behind the end may be committed, as in Kafka;
-    /// of such a partition it is all that there is.
-    fn needs(&self, offsets: &[(TopicPartition, OffsetAndMetadata)]) -> Result<Vec<(Partition, u64)>> {
-        let mut needs = Vec::new();
-        for (id, offset) in offsets {
+    /// What has to be durable before each of these offsets may be. An offset behind the end may be committed, as in
+    /// Kafka; of such a partition it is all that there is.
+    fn needs(&self, offsets: &[(TopicPartition, OffsetAndMetadata)]) -> Result<Vec<Need>> {
+        let need = |(id, offset): &(TopicPartition, OffsetAndMetadata)| {
             let partition = self.engine.topic(id.topic())?.partition(id.partition())?;
-            let marks = partition.watermarks();
-            let end = offset.offset.min(marks.end);
-            if end > marks.durable_end {
-                needs.push((partition, end));
-            }
-        }
-        Ok(needs)
+            let end = offset.offset.min(partition.watermarks().end);
+            Ok(Need { partition, end })
+        };
+        offsets.iter().map(need).collect()
     }
 
     fn write(&self, state: &mut LiveState, request: &Request) -> Result<Place> {
@@ -116,17 +117,17 @@ impl Coordinator {
                 Some(first) => (first.ticket.clone(), first.needs.clone()),
                 None => return,
             };
-            let synced = needs.iter().try_for_each(|(partition, end)| partition.flush_to(*end));
+            let synced = needs.iter().try_for_each(Need::meet);
             let mut state = group.lock();
             if state.queue.front().is_none_or(|first| !Arc::ptr_eq(&first.ticket, &ticket)) {
                 // Somebody else has been here.
                 continue;
             }
-            let Some(first) = state.queue.pop_front() else { continue };
+            let Some(mut first) = state.queue.pop_front() else { continue };
             let outcome = synced
                 .and_then(|()| self.judge(&mut state, first.request.by.as_ref()))
-                .and_then(|()| self.needs(&first.request.offsets))
-                .and_then(|_| self.write(&mut state, &first.request));
+                .and_then(|()| first.leave_out_deleted())
+                .and_then(|()| self.write(&mut state, &first.request));
             drop(state);
             ticket.settle(outcome);
         }
@@ -154,12 +155,21 @@ fn refuse_large_metadata(offsets: &[(TopicPartition, OffsetAndMetadata)]) -> Res
 }
 
 impl PendingCommit {
+    /// What became of it, for whoever does not wait: none for a commit that was written at once.
+    pub(crate) fn ticket(&self) -> Option<Arc<Ticket>> {
+        match &self.stage {
+            Stage::Queued(ticket) => Some(ticket.clone()),
+            Stage::Empty | Stage::Written(_) => None,
+        }
+    }
+
     /// Waits until the offsets are committed, as surely as the broker's `acks` ask.
     ///
     /// # Errors
     /// Why they could not be: the member was removed while what it committed was made durable, or the disk failed.
     pub fn wait(self) -> Result<()> {
         let place = match self.stage {
+            Stage::Empty => return Ok(()),
             Stage::Written(place) => place,
             Stage::Queued(ticket) => {
                 self.coordinator.drain(&self.group);
@@ -175,10 +185,15 @@ impl PendingCommit {
         }
     }
 
-    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<Place>> {
+    /// None: there is nothing that could be written.
+    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Place>>> {
         match &self.stage {
-            Stage::Written(place) => Poll::Ready(Ok(place.clone())),
-            Stage::Queued(ticket) => ticket.settled().poll(&mut self.waiting, context, || ticket.outcome()),
+            Stage::Empty => Poll::Ready(Ok(None)),
+            Stage::Written(place) => Poll::Ready(Ok(Some(place.clone()))),
+            Stage::Queued(ticket) => {
+                let written = ticket.settled().poll(&mut self.waiting, context, || ticket.outcome());
+                written.map(|written| written.map(Some))
+            }
         }
     }
 
@@ -209,7 +224,8 @@ impl Future for PendingCommit {
         let place = match this.poll_written(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(place)) => place,
+            Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Some(place))) => place,
         };
         this.stage = Stage::Written(place.clone());
         if this.coordinator.engine.acks() != Acks::Durable {

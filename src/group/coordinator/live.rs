@@ -149,16 +149,34 @@ impl LiveState {
         });
         let event = Event::TopicsChanged { topics: topics.clone(), matched: matched.collect() };
         self.apply(event, means)?;
-        let is_gone = |partition: &TopicPartition, _: &Committed| gone.contains(partition.topic());
-        if self.take_away(is_gone, means).is_err() {
-            // Nobody may find them, even if there is a topic of this name again.
-            let group = self.group.group_id().to_owned();
-            let partitions: Vec<TopicPartition> =
-                self.offsets.keys().filter(|partition| gone.contains(partition.topic())).cloned().collect();
-            self.unwritten.extend(partitions.iter().map(|partition| tombstone(&group, partition)));
-            self.drop_offsets(&partitions);
+        if !gone.is_empty() {
+            // Whoever reads one has to look, although he may own it still: another topic may have its name.
+            self.tell_all();
         }
+        let is_gone = |partition: &TopicPartition, _: &Committed| gone.contains(partition.topic());
+        self.take_away_now(is_gone, means);
         Ok(())
+    }
+
+    /// Takes committed offsets away, even if that cannot be written now: nobody may find them, not even if there is a
+    /// topic of this name again.
+    pub(super) fn take_away_now(
+        &mut self,
+        which: impl Fn(&TopicPartition, &Committed) -> bool,
+        means: Means<'_>,
+    ) {
+        if self.take_away(&which, means).is_err() {
+            let group = self.group.group_id().to_owned();
+            let gone = self.offsets.iter().filter(|(partition, committed)| which(partition, committed));
+            let gone: Vec<TopicPartition> = gone.map(|(partition, _)| partition.clone()).collect();
+            self.unwritten.extend(gone.iter().map(|partition| tombstone(&group, partition)));
+            self.drop_offsets(&gone);
+        }
+    }
+
+    /// Writes what is gone already and could not be written then.
+    pub(super) fn write_unwritten(&mut self, means: Means<'_>) -> Result<()> {
+        if self.unwritten.is_empty() { Ok(()) } else { self.append(Vec::new(), means).map(drop) }
     }
 
     /// Appends records of this group, behind those that could not be written before.

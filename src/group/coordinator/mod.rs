@@ -31,6 +31,7 @@ pub(crate) use link::MemberLink;
 pub(crate) use members::Membership;
 pub(crate) use operate::MemberSnapshot;
 pub(crate) use pattern::Pattern;
+pub(crate) use ticket::Ticket;
 
 use crate::engine::{Engine, Task};
 use crate::error::{Error, Result};
@@ -94,8 +95,8 @@ impl Coordinator {
                 continue;
             }
             let group = LiveGroup::new(&id, replayed, topics.clone(), now);
-            // What cannot be written now is found again by the next opening.
-            let _ = group.lock().take_away(|one, _| !topics.contains_key(one.topic()), self.means());
+            group.lock().take_away_now(|one, _| !topics.contains_key(one.topic()), self.means());
+            self.topics.note_orphans();
             self.groups.write().insert(group.id.clone(), Arc::new(group));
             self.schedule_upkeep();
             self.schedule(Duration::ZERO);
@@ -125,8 +126,10 @@ impl Coordinator {
         self.unreadable.clone().map_or(Ok(()), Err)
     }
 
+    /// The group of this id, which knows what topics there are. No group's lock may be held.
     fn find(&self, id: &str) -> Result<Option<Arc<LiveGroup>>> {
         self.check()?;
+        self.refresh();
         Ok(self.groups.read().get(id).cloned())
     }
 

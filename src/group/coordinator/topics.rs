@@ -6,7 +6,7 @@ use crate::topic::TopicId;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// All topics with their numbers of partitions.
@@ -18,6 +18,8 @@ pub(super) struct Topics {
     known: Mutex<Known>,
     /// The engine's number of what is known: it has changed nothing since, if it is the same.
     version: AtomicU64,
+    /// Whether offsets of deleted topics were taken away, and may not be so durably.
+    has_orphans: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -40,11 +42,21 @@ impl Topics {
     pub(super) fn new(engine: &Engine) -> Self {
         // Asked first: what changes meanwhile is looked at once more.
         let version = AtomicU64::new(engine.topics_version());
-        Self { known: Mutex::new(Known::look(engine)), version }
+        Self { known: Mutex::new(Known::look(engine)), version, has_orphans: AtomicBool::new(false) }
     }
 
     pub(super) fn counts(&self) -> Counts {
         self.known.lock().counts.clone()
+    }
+
+    /// Offsets of a deleted topic were taken away.
+    pub(super) fn note_orphans(&self) {
+        self.has_orphans.store(true, Ordering::Release);
+    }
+
+    /// Whether any were since this was last asked.
+    pub(super) fn take_orphans(&self) -> bool {
+        self.has_orphans.swap(false, Ordering::AcqRel)
     }
 
     /// Does something while no group is told of any change.
@@ -74,6 +86,9 @@ impl Coordinator {
         for group in self.groups() {
             // A group that was deleted a moment ago has nothing to be told.
             let _ = group.lock().topics_changed(&now.counts, &gone, self.means());
+        }
+        if !gone.is_empty() {
+            self.topics.note_orphans();
         }
         *known = now;
         self.topics.version.store(version, Ordering::Relaxed);

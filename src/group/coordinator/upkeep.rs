@@ -149,6 +149,21 @@ impl Task for Coordinator {
         }
     }
 
+    /// Offsets that were committed of a deleted topic are gone for good before its name goes to another: of that one
+    /// they would say that it was read already.
+    fn make_way(&self) -> Result<()> {
+        self.refresh();
+        if !self.topics.take_orphans() {
+            return Ok(());
+        }
+        let written = self.groups().iter().try_for_each(|group| group.lock().write_unwritten(self.means()));
+        let gone = written.and_then(|()| self.journal.flush());
+        if gone.is_err() {
+            self.topics.note_orphans();
+        }
+        gone
+    }
+
     fn finish(&self) -> Result<()> {
         self.groups().iter().for_each(|group| self.drain(group));
         self.sync()

@@ -93,7 +93,9 @@ impl Group {
             if !is_concerned || Some(member_id.as_str()) == except || !member.revoking.is_empty() {
                 continue;
             }
-            if !self.excess(member).is_empty() || (all_have_given_up && !self.free_for(member).is_empty()) {
+            // Who gets nothing has to learn of an epoch all the same: nobody else could end the rebalance.
+            let may_go_on = || member.epoch < self.target_epoch || !self.free_for(member).is_empty();
+            if !self.excess(member).is_empty() || (all_have_given_up && may_go_on()) {
                 effects.push(Effect::AssignmentChanged { member_id: member_id.clone() });
             }
         }

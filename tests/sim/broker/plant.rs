@@ -32,6 +32,8 @@ pub(super) enum BrokerBug {
     RemovalNotSynced,
     /// The catalog says that a directory is there whose name is not durable: the sync after the creation is dropped.
     CreationNotSynced,
+    /// Records are not made durable: the syncs of all batches but the coordinator's are dropped.
+    DataNotSynced,
     /// `partition.metadata` is put in place with its bytes not durable.
     MetadataNotSynced,
     /// `partition.metadata` is not written at all.
@@ -48,7 +50,7 @@ pub(super) enum BrokerBug {
 
 impl BrokerBug {
     /// One of each.
-    pub(super) const ALL: [BrokerBug; 13] = [
+    pub(super) const ALL: [BrokerBug; 14] = [
         BrokerBug::CatalogNotSynced,
         BrokerBug::CatalogNameNotSynced,
         BrokerBug::CatalogInPlace,
@@ -56,6 +58,7 @@ impl BrokerBug {
         BrokerBug::RemovedBeforeCatalog,
         BrokerBug::RemovalNotSynced,
         BrokerBug::CreationNotSynced,
+        BrokerBug::DataNotSynced,
         BrokerBug::MetadataNotSynced,
         BrokerBug::MetadataNotWritten,
         BrokerBug::DeletionForgetsFiles,
@@ -120,6 +123,10 @@ impl PlantedBroker {
     fn opened(&self, path: &Path, file: Arc<dyn File>) -> Arc<dyn File> {
         let drops_sync = match self.bug {
             BrokerBug::CatalogNotSynced => is_named(path, CATALOG_TMP),
+            BrokerBug::DataNotSynced => {
+                let is_ours = path.to_string_lossy().contains("/__");
+                path.extension() == Some(OsStr::new("log")) && !is_ours
+            }
             BrokerBug::MetadataNotSynced => is_named(path, METADATA_TMP),
             _ => false,
         };
