@@ -10,6 +10,7 @@ use crate::partition::Partition;
 use crate::topic::{Catalog, Topic, TopicEntry, TopicId, metadata};
 use crate::types::{INTERNAL_TOPICS, TopicPartition};
 use arc_swap::ArcSwap;
+use parking_lot::MutexGuard;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,11 +20,7 @@ impl Engine {
     /// Makes a topic. When it returns the topic survives a power cut.
     pub(crate) fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<Topic> {
         self.check_open()?;
-        // What a topic of this name has left behind elsewhere goes first. The topics of those who do that are in nobody's way.
-        if !INTERNAL_TOPICS.contains(&name) {
-            self.maintenance.make_way()?;
-        }
-        let mut catalog = self.catalog.lock();
+        let mut catalog = self.catalog_with_way_for(name)?;
         self.check_open()?;
         // Not so a topic that is in use, and was to have more partitions than could be made.
         let is_in_use = self.find_topic(name).is_some();
@@ -52,6 +49,22 @@ impl Engine {
         let topic = Topic::new(name, id, settings, made);
         self.publish(|topics| drop(topics.insert(topic.shared_name().clone(), topic.clone())));
         Ok(topic)
+    }
+
+    /// The catalog, for one who makes a topic: what one of its name has left behind elsewhere is gone. Topics of those who
+    /// see to that are in nobody's way.
+    fn catalog_with_way_for(&self, name: &str) -> Result<MutexGuard<'_, Catalog>> {
+        loop {
+            let version = self.topics_version.load(Ordering::Acquire);
+            if !INTERNAL_TOPICS.contains(&name) {
+                self.maintenance.make_way()?;
+            }
+            let catalog = self.catalog.lock();
+            // Else one may have been deleted meanwhile.
+            if self.topics_version.load(Ordering::Acquire) == version {
+                return Ok(catalog);
+            }
+        }
     }
 
     /// The topic of this name, which is made if there is none. One that there is stays as it is.
