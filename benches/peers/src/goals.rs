@@ -46,13 +46,13 @@ const GOALS: [Goal; 18] = [
     Goal {
         text: "2. batches: send_batch or linger to a memcpy into a new mapped file",
         limit: AtLeast(0.5),
-        reached: false,
+        reached: true,
         measure: |figures| Some(our_batches(figures)? / figures.rate(BATCHES, mapped::MAPPED.name)?),
     },
     Goal {
         text: "3. 4 producers to 4 partitions, to one producer alone",
         limit: AtLeast(1.0),
-        reached: false,
+        reached: true,
         measure: |figures| ratio(figures, TO_FOUR, ours::SEND_BATCH.name, ours::ALONE.name),
     },
     Goal {
@@ -119,7 +119,7 @@ const GOALS: [Goal; 18] = [
     Goal {
         text: "7. fan-out, send: cost of a record and consumer, 16 consumers to 4",
         limit: AtMost(1.0),
-        reached: false,
+        reached: true,
         measure: |figures| cost_ratio(figures, ours::PRODUCER.name, 16, 4),
     },
     Goal {
@@ -131,7 +131,7 @@ const GOALS: [Goal; 18] = [
     Goal {
         text: "7. fan-out, send_batch: cost of a record and consumer, 16 consumers to 4",
         limit: AtMost(1.0),
-        reached: false,
+        reached: true,
         measure: |figures| cost_ratio(figures, ours::SEND_BATCH.name, 16, 4),
     },
     Goal {

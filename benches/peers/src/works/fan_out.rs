@@ -90,9 +90,8 @@ fn brooklet(
     broker.create_topic(TOPIC, TopicConfig::new())?;
     let room = BATCH * (source.record_bytes() + 10) + 61;
     let producer = broker.producer().acks(Acks::Written).batch_bytes(room).build()?;
-    let consumer = broker.consumer().assign([(TOPIC, 0)]).start(Start::Earliest);
-    let all =
-        (0..consumers).map(|_| consumer.clone().build()).collect::<brooklet::Result<Vec<Consumer>>>()?;
+    let consumer = || broker.consumer().assign([(TOPIC, 0)]).start(Start::Earliest).build();
+    let all = (0..consumers).map(|_| consumer()).collect::<brooklet::Result<Vec<Consumer>>>()?;
     let produce = || -> Result {
         if in_batches {
             for batch in source.batches(records) {
