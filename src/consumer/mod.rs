@@ -75,6 +75,33 @@ pub enum Start {
 /// assert_eq!(consumer.position("orders", 0)?, 1);
 /// # Ok::<(), brooklet::Error>(())
 /// ```
+///
+/// With a group the program says how often a record is dealt with, by when it commits. *At least once*: first deal with
+/// the records, then commit; whoever dies in between deals with them again. *At most once*: first commit; whoever dies in
+/// between never deals with them.
+///
+/// ```
+/// # use brooklet::{AutoCommit, Broker, NewRecord, RecordRef, Start, TopicConfig};
+/// # use std::time::Duration;
+/// # let broker = Broker::in_memory()?;
+/// # broker.ensure_topic("orders", TopicConfig::new())?;
+/// # broker.producer().build()?.send_batch([(); 4].map(|()| NewRecord::to("orders").value("created")))?;
+/// # let (mut dealt, second) = (0, Duration::from_secs(1));
+/// # let mut deal_with = |_: RecordRef<'_>| dealt += 1;
+/// let billing = || broker.consumer().group("billing").subscribe(["orders"]).auto_commit(AutoCommit::Off);
+/// let mut consumer = billing().start(Start::Earliest).max_poll_records(2).build()?;
+///
+/// // At least once.
+/// consumer.poll(second)?.iter().for_each(&mut deal_with);
+/// consumer.commit()?;
+///
+/// // At most once.
+/// let records = consumer.poll(second)?;
+/// consumer.commit()?;
+/// records.iter().for_each(&mut deal_with);
+/// # assert_eq!((dealt, consumer.committed("orders", 0)?.map(|at| at.offset)), (4, Some(4)));
+/// # Ok::<(), brooklet::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Consumer {
     engine: Arc<Engine>,

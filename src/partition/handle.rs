@@ -36,14 +36,18 @@ pub struct AppendInfo {
 /// what these stand on.
 ///
 /// ```
-/// use brooklet::{Acks, Broker, Isolation, NewRecord, TopicConfig};
-/// use brooklet::log::ReadLimit;
+/// use brooklet::{Acks, Broker, Isolation, NewRecord, ReadLimit, Timestamp, TopicConfig};
 ///
 /// let broker = Broker::in_memory()?;
 /// let partition = broker.ensure_topic("orders", TopicConfig::new())?.partition(0)?;
-/// let at = partition.append([NewRecord::new().key("k").value("v")], Acks::Written)?;
+/// let at = partition.append([NewRecord::new().key("k").value("v")], Acks::Written)?; // offsets, at once
 /// let records = partition.read(at.first_offset, ReadLimit::bytes(1 << 20), Isolation::ReadUncommitted)?;
 /// assert_eq!(records.iter().next().and_then(|record| record.value()), Some(&b"v"[..]));
+///
+/// let found = partition.offset_for_time(Timestamp::from_millis(1_700_000_000_000))?;
+/// assert_eq!(found.map(|(offset, _)| offset), Some(0));
+/// let marks = partition.watermarks();
+/// assert_eq!((marks.start, marks.end, marks.last_stable), (0, 1, 1));
 /// # Ok::<(), brooklet::Error>(())
 /// ```
 #[derive(Clone)]

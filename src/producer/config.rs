@@ -87,6 +87,31 @@ impl ProducerConfig {
 }
 
 /// Makes a [`Producer`].
+///
+/// ```
+/// use brooklet::{Acks, Broker, Compression, NewRecord, Timestamp, TopicConfig, partitioners};
+/// use std::time::Duration;
+///
+/// let broker = Broker::in_memory()?;
+/// broker.ensure_topic("orders", TopicConfig::new().partitions(3))?;
+/// let producer = broker
+///     .producer()
+///     .acks(Acks::Durable) // None: nobody waits; Written: survives the process; Durable: survives a power cut
+///     .linger(Duration::from_millis(1))
+///     .batch_bytes(64 << 10)
+///     .buffer_memory(32 << 20)
+///     .max_block(Duration::from_secs(60))
+///     .compression(Compression::Lz4)
+///     .idempotent(true)
+///     .partitioner(partitioners::Murmur2)
+///     .build()?;
+/// let record = NewRecord::to("orders").key("k").value("v").header("trace", "abc");
+/// let receipt = producer.send(record.timestamp(Timestamp::from_millis(1_700_000_000_000)).partition(2))?;
+/// let sent = receipt.wait()?; // or .await, or .on_ack(|result| ...), or drop it
+/// assert_eq!((sent.partition, sent.offset), (2, 0));
+/// producer.flush()?;
+/// # Ok::<(), brooklet::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct ProducerBuilder {
