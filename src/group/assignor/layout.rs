@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 pub(super) struct Layout<'a> {
     members: Vec<&'a MemberSubscription>,
     topics: Vec<(&'a str, u32)>,
+    /// The topics of each member, in order.
+    subscriptions: Vec<Vec<u32>>,
     bases: Vec<usize>,
     partitions: usize,
 }
@@ -24,16 +26,17 @@ pub(super) struct Layout<'a> {
 impl<'a> Layout<'a> {
     pub(super) fn new(group: &'a Subscriptions) -> Self {
         let members: Vec<_> = group.members().collect();
-        let subscribed: BTreeSet<&str> =
-            members.iter().flat_map(|member| member.topics.iter().map(String::as_str)).collect();
-        let topics: Vec<_> = group.topics().filter(|(name, _)| subscribed.contains(name)).collect();
+        let all: Vec<_> = group.topics().collect();
+        let mut subscriptions: Vec<_> =
+            members.iter().map(|member| numbers_of(&member.topics, &all)).collect();
+        let topics = keep_subscribed(all, &mut subscriptions);
         let mut partitions = 0;
         let mut bases = Vec::with_capacity(topics.len());
         for (_, count) in &topics {
             bases.push(partitions);
             partitions += *count as usize;
         }
-        Layout { members, topics, bases, partitions }
+        Layout { members, topics, subscriptions, bases, partitions }
     }
 
     pub(super) fn members(&self) -> &[&'a MemberSubscription] {
@@ -76,10 +79,15 @@ impl<'a> Layout<'a> {
 
     /// The members that subscribe to each topic, in order of their ids.
     pub(super) fn subscribers(&self) -> Vec<Vec<u32>> {
+        self.subscribers_in(0..self.members.len() as u32)
+    }
+
+    /// The members that subscribe to each topic, in this order of the members.
+    pub(super) fn subscribers_in(&self, order: impl IntoIterator<Item = u32>) -> Vec<Vec<u32>> {
         let mut subscribers = vec![Vec::new(); self.topics.len()];
-        for (number, member) in self.members.iter().enumerate() {
-            for topic in member.topics.iter().filter_map(|topic| self.topic(topic)) {
-                subscribers[topic].push(number as u32);
+        for member in order {
+            for topic in &self.subscriptions[member as usize] {
+                subscribers[*topic as usize].push(member);
             }
         }
         subscribers
@@ -109,4 +117,37 @@ impl<'a> Layout<'a> {
         let ids = self.members.iter().map(|member| member.member_id.clone());
         ids.zip(shares.into_iter().map(BTreeSet::from_iter)).collect()
     }
+}
+
+/// The places of these names among all topics. Both are in order: so one walk finds them, unless they are few among many.
+fn numbers_of(names: &BTreeSet<String>, all: &[(&str, u32)]) -> Vec<u32> {
+    const FEW: usize = 16;
+    if names.len().saturating_mul(FEW) < all.len() {
+        let find = |name: &String| all.binary_search_by_key(&name.as_str(), |(topic, _)| topic).ok();
+        return names.iter().filter_map(find).map(|at| at as u32).collect();
+    }
+    let mut found = Vec::with_capacity(names.len());
+    let mut at = 0;
+    for name in names {
+        while all.get(at).is_some_and(|(topic, _)| *topic < name.as_str()) {
+            at += 1;
+        }
+        if all.get(at).is_some_and(|(topic, _)| topic == name) {
+            found.push(at as u32);
+        }
+    }
+    found
+}
+
+/// Leaves out topics that nobody subscribes to, and numbers the others anew.
+fn keep_subscribed<'a>(all: Vec<(&'a str, u32)>, subscriptions: &mut [Vec<u32>]) -> Vec<(&'a str, u32)> {
+    let mut is_subscribed = vec![false; all.len()];
+    subscriptions.iter().flatten().for_each(|topic| is_subscribed[*topic as usize] = true);
+    let (mut kept, mut numbers) = (Vec::new(), vec![0; all.len()]);
+    for (at, topic) in all.into_iter().enumerate().filter(|(at, _)| is_subscribed[*at]) {
+        numbers[at] = kept.len() as u32;
+        kept.push(topic);
+    }
+    subscriptions.iter_mut().flatten().for_each(|topic| *topic = numbers[*topic as usize]);
+    kept
 }

@@ -22,13 +22,9 @@ impl Assignor for Range {
 
     fn assign(&self, group: &Subscriptions) -> Assignment {
         let layout = Layout::new(group);
-        let mut places = vec![0; layout.members().len()];
-        for (place, member) in layout.static_members_first().into_iter().enumerate() {
-            places[member as usize] = place;
-        }
         let mut owners = vec![None; layout.partitions_len()];
-        for (topic, mut subscribers) in layout.subscribers().into_iter().enumerate() {
-            subscribers.sort_by_key(|member| places[*member as usize]);
+        let in_order = layout.subscribers_in(layout.static_members_first());
+        for (topic, subscribers) in in_order.into_iter().enumerate() {
             let mut partitions = layout.partitions_of(topic);
             let (each, one_more) =
                 (partitions.len() / subscribers.len(), partitions.len() % subscribers.len());
