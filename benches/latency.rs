@@ -7,7 +7,7 @@
 //!
 //! Both threads do the same: wait, answer, wait. What another program does on this machine is in it, so look at the ratio.
 
-#![expect(clippy::disallowed_methods, reason = "two threads wake each other, and neither outlives the other")]
+#![expect(clippy::disallowed_methods, reason = "two threads wake each other, as long as the process lives")]
 
 #[expect(dead_code, reason = "no batch is made by hand")]
 mod turns;

@@ -273,3 +273,59 @@ impl Engine {
         self.topics_changed();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::config::Acks;
+    use crate::engine::{CleaningOptions, EngineOptions, Task};
+    use crate::io::MemFs;
+    use crate::log::LogDirOptions;
+    use crate::types::Timestamp;
+    use std::path::Path;
+    use std::sync::Weak;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    /// Deletes a topic just after it has made way for the first time, as another thread may.
+    struct Hasty(Weak<Engine>, AtomicUsize);
+
+    impl Task for Hasty {
+        fn due(&self) -> Option<Duration> {
+            None
+        }
+
+        fn run(&self, _now: Duration) {}
+
+        fn make_way(&self) -> Result<()> {
+            let asked_before = self.1.fetch_add(1, Ordering::Relaxed);
+            let engine = self.0.upgrade().expect("it is asked by the engine");
+            if asked_before == 0 { engine.delete_topic("old") } else { Ok(()) }
+        }
+
+        fn finish(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn way_is_made_again_if_a_topic_is_deleted_meanwhile() {
+        let options = EngineOptions {
+            fs: Arc::new(MemFs::new()),
+            clock: Arc::new(ManualClock::new(Timestamp::from_millis(0))),
+            log_dir: LogDirOptions::default(),
+            flush_interval: Duration::from_secs(1),
+            acks: Acks::Durable,
+            seed: 7,
+            cleaning: CleaningOptions::default(),
+        };
+        let engine = Engine::open(Path::new("/"), options).expect("an empty directory");
+        engine.create_topic("old", &TopicConfig::new()).expect("a new topic");
+        let hasty = Arc::new(Hasty(Arc::downgrade(&engine), AtomicUsize::new(0)));
+        let task: Weak<dyn Task> = Arc::<Hasty>::downgrade(&hasty);
+        engine.add_task(task);
+        engine.create_topic("new", &TopicConfig::new()).expect("a new topic");
+        assert_eq!(hasty.1.load(Ordering::Relaxed), 2);
+    }
+}

@@ -52,16 +52,14 @@ impl Routes {
         act(lanes)
     }
 
-    /// The lanes of a topic, to be kept for as long as they are current.
-    pub(super) fn of(&self, name: &str) -> Result<Arc<TopicLanes>> {
-        match self.topics.load().get(name).filter(|lanes| lanes.is_current()) {
-            Some(lanes) => Ok(lanes.clone()),
-            None => self.renew(name),
-        }
+    /// The lanes of a topic, if they are known and current; to be kept for as long as they are.
+    pub(super) fn current(&self, name: &str) -> Option<Arc<TopicLanes>> {
+        self.topics.load().get(name).filter(|lanes| lanes.is_current()).cloned()
     }
 
+    /// The lanes of a topic as it is now.
     #[cold]
-    fn renew(&self, name: &str) -> Result<Arc<TopicLanes>> {
+    pub(super) fn renew(&self, name: &str) -> Result<Arc<TopicLanes>> {
         let topic = self.shared.engine.topic(name)?;
         topic.partition(0)?.refuse_internal()?;
         let (made, replaced) = {

@@ -79,17 +79,22 @@ impl<'p> Runs<'p> {
         let fits = |lanes: &Arc<TopicLanes>| lanes.name() == record.topic_name() && lanes.is_current();
         let lanes = match self.lanes.take().filter(fits) {
             Some(lanes) => lanes,
-            None => {
-                // Whose topic was deleted meanwhile fails before another one of that name takes over.
-                self.write_all()?;
-                inner.routes.of(record.topic_name())?
-            }
+            None => self.lanes_of(record.topic_name())?,
         };
         inner.route(&lanes, record, now, |lane, content| {
             self.push(lane, content).map(|is_full| ((), is_full))
         })?;
         self.lanes = Some(lanes);
         Ok(())
+    }
+
+    fn lanes_of(&mut self, topic: &str) -> Result<Arc<TopicLanes>> {
+        if let Some(lanes) = self.inner.routes.current(topic) {
+            return Ok(lanes);
+        }
+        // Whose topic was deleted meanwhile fails before another one of that name takes over.
+        self.write_all()?;
+        self.inner.routes.renew(topic)
     }
 
     /// Puts a record into the batch of its lane. Says whether that takes no more.

@@ -98,6 +98,19 @@ fn a_batch_takes_what_fits_and_not_a_byte_more() {
 }
 
 #[test]
+fn topics_in_turns_make_no_more_batches_than_one_each() {
+    let world = World::new();
+    let producer = world.producer();
+    world.broker.create_topic("payments", TopicConfig::new()).unwrap();
+    for expected in [2, 4] {
+        let records = (0..20).map(|n| NewRecord::to(["orders", "payments"][n % 2]).value("v"));
+        assert_eq!(producer.send_batch(records).unwrap().len(), 20);
+        assert!(world.batches() <= expected + 1, "{} batches", world.batches());
+    }
+    assert_eq!(world.log_len(), 20);
+}
+
+#[test]
 fn those_of_a_lingering_producer_wait_for_others() {
     let world = World::new();
     let producer = world.lingering();

@@ -98,15 +98,7 @@ impl Engine {
             let why = "it keeps every record until that is too old; set cleanup.policy to compact, or compact,delete";
             return Err(Error::PolicyViolation { topic: topic.name().to_owned(), why });
         }
-        let each: Vec<_> = topic
-            .partitions()
-            .iter()
-            .map(|partition| {
-                let compacted = compact_all(partition).map_err(|error| partition.explain(error))?;
-                Ok((partition.number(), compacted))
-            })
-            .collect();
-        each.into_iter().collect()
+        Self::in_each_partition(&topic, compact_all)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) use events::Listener;
 
 use super::Engine;
 use crate::error::{Error, Result};
+use crate::partition::Partition;
+use crate::topic::Topic;
 use parking_lot::Mutex;
 use schedule::Schedule;
 use std::time::Duration;
@@ -102,6 +104,16 @@ impl Engine {
         self.cleaning.schedule.lock().look_for_compaction(self.clock.monotonic());
         self.background.wake();
         self.cleaner.wake();
+    }
+
+    /// Does something in each partition of a topic. One that fails keeps no other from it; the first failure is told.
+    fn in_each_partition<T>(topic: &Topic, act: impl Fn(&Partition) -> Result<T>) -> Result<Vec<(u32, T)>> {
+        let partitions = topic.partitions();
+        let done = |partition: &Partition| {
+            act(partition).map(|done| (partition.number(), done)).map_err(|error| partition.explain(error))
+        };
+        let each: Vec<_> = partitions.iter().map(done).collect();
+        each.into_iter().collect()
     }
 
     fn tell(&self, event: &BrokerEvent) {

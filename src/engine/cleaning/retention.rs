@@ -52,16 +52,7 @@ impl Engine {
     /// Enforces the retention of a topic at once, in every partition. One that fails keeps no other from it; the first
     /// failure is told.
     pub(crate) fn enforce_retention_now(&self, topic: &str) -> Result<Vec<(u32, Removed)>> {
-        let topic = self.topic(topic)?;
-        let each: Vec<_> = topic
-            .partitions()
-            .iter()
-            .map(|partition| {
-                let removed = enforce_retention(partition).map_err(|error| partition.explain(error))?;
-                Ok((partition.number(), removed))
-            })
-            .collect();
-        each.into_iter().collect()
+        Self::in_each_partition(&self.topic(topic)?, enforce_retention)
     }
 }
 

@@ -83,12 +83,7 @@ impl GroupMetadataValue {
     /// # Errors
     /// [`Undecodable`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.i16()?;
-        if !(0..=FLEXIBLE).contains(&version) {
-            return Err(Undecodable::UnknownVersion { version });
-        }
-        reader.set_flexible(version >= FLEXIBLE);
+        let (mut reader, version) = Reader::versioned(bytes, FLEXIBLE)?;
         let protocol_type = reader.text()?;
         let generation = reader.i32()?;
         let (protocol, leader) = (reader.nullable_text()?, reader.nullable_text()?);

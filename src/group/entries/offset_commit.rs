@@ -53,12 +53,7 @@ impl OffsetCommitValue {
     /// # Errors
     /// [`Undecodable`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.i16()?;
-        if !(0..=FLEXIBLE).contains(&version) {
-            return Err(Undecodable::UnknownVersion { version });
-        }
-        reader.set_flexible(version >= FLEXIBLE);
+        let (mut reader, version) = Reader::versioned(bytes, FLEXIBLE)?;
         let Ok(offset) = u64::try_from(reader.i64()?) else {
             return reader.corrupt("a negative offset");
         };

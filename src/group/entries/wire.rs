@@ -25,9 +25,15 @@ impl<'a> Reader<'a> {
         Reader { bytes, at: 0, is_flexible: false }
     }
 
-    /// From here on lengths are written as in flexible versions.
-    pub(super) fn set_flexible(&mut self, is_flexible: bool) {
-        self.is_flexible = is_flexible;
+    /// Behind the version of a value, which is `flexible` at most: from that one on lengths are written another way.
+    pub(super) fn versioned(bytes: &'a [u8], flexible: i16) -> Read<(Self, i16)> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.i16()?;
+        if !(0..=flexible).contains(&version) {
+            return Err(Undecodable::UnknownVersion { version });
+        }
+        reader.is_flexible = version >= flexible;
+        Ok((reader, version))
     }
 
     pub(super) fn corrupt<T>(&self, why: &'static str) -> Read<T> {
