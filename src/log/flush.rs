@@ -14,6 +14,12 @@ use crate::segment::{Segment, TimeEntry};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 
+/// How often whoever is about to sync looks, for each whom he expects, whether all are there: about as long as it takes
+/// a thread to wake up, where nobody else wants the processor.
+const LOOKS_FOR_EACH: usize = 16;
+/// And no more than that, which is less than a sync takes: perhaps they do not come.
+const LOOKS_MAX: usize = 256;
+
 /// Who flushes, and who waits.
 #[derive(Debug)]
 pub(super) struct Flusher {
@@ -40,11 +46,11 @@ impl Turn<'_> {
     /// this, whoever is first would sync for himself alone, and all others would wait for that and one more sync.
     fn gather(&self) {
         let expected = self.0.turns.lock().released;
-        for _ in 0..expected {
-            give_way();
+        for _ in 0..(expected * LOOKS_FOR_EACH).min(LOOKS_MAX) {
             if self.0.turns.lock().waiting >= expected {
                 return;
             }
+            give_way();
         }
     }
 }
