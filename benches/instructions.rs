@@ -13,7 +13,7 @@ use brooklet::{
 };
 use std::process::Command;
 use std::time::Duration;
-use turns::{BEGIN, VALUE_BYTES, is_measuring, scratch};
+use turns::{VALUE_BYTES, is_measuring, scratch};
 
 const RECORDS: usize = 20_000;
 const BATCH: usize = 100;
@@ -129,7 +129,7 @@ impl Work {
 }
 
 fn record() -> NewRecord<'static> {
-    NewRecord::to("bench").partition(0).value(VALUE).timestamp(BEGIN)
+    NewRecord::to("bench").partition(0).value(VALUE)
 }
 
 fn append(world: &mut World) {

@@ -1,7 +1,6 @@
 //! Appending: offsets are given here, and nowhere else.
 
 use super::Log;
-use super::marks::Mark;
 use super::roll::{RollParams, reason_to_roll};
 use crate::config::LogConfig;
 use crate::error::{Error, Result};
@@ -81,8 +80,8 @@ impl Log {
         active
             .append(&batch.as_batch(), transactions)
             .map_err(|failure| self.append_failed(active.segment(), failure))?;
-        self.marks.set(Mark::End, last_offset + 1);
-        self.marks.set(Mark::LastStable, writer.last_stable(last_offset + 1));
+        let end = last_offset + 1;
+        self.marks.set_end(end, writer.last_stable(end));
         Ok(Appended { base_offset, last_offset })
     }
 

@@ -15,13 +15,12 @@ pub struct Watermarks {
     pub end: u64,
 }
 
-/// Which mark to move.
+/// Which mark to move; the end has a way of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Start,
     DurableEnd,
     LastStable,
-    End,
 }
 
 /// The marks, to be read by anybody at any time and moved under the log's locks.
@@ -51,7 +50,6 @@ impl Marks {
             Mark::Start => &self.start,
             Mark::DurableEnd => &self.durable_end,
             Mark::LastStable => &self.last_stable,
-            Mark::End => &self.end,
         };
         let before = cell.load(Ordering::Relaxed);
         assert!(
@@ -60,6 +58,15 @@ impl Marks {
         );
         cell.store(offset, Ordering::Release);
         assert_order(self.get());
+    }
+
+    /// Moves the end forward, and the last stable offset to where it is then.
+    pub(crate) fn set_end(&self, end: u64, last_stable: u64) {
+        let before = self.end.load(Ordering::Relaxed);
+        assert!(before <= end, "the end would go back from {before} to {end}");
+        assert!(last_stable <= end, "{last_stable} would be stable and not be there: the end is {end}");
+        self.end.store(end, Ordering::Release);
+        self.last_stable.store(last_stable, Ordering::Release);
     }
 
     /// All of them. The end is read last: it only grows, so what is read before it can only be too small for it.
@@ -100,7 +107,7 @@ mod tests {
     #[test]
     fn marks_move_forward_in_order() {
         let marks = marks();
-        marks.set(Mark::End, 12);
+        marks.set_end(12, 6);
         marks.set(Mark::DurableEnd, 12);
         marks.set(Mark::Start, 12);
         assert_eq!(marks.get(), Watermarks { start: 12, durable_end: 12, last_stable: 6, end: 12 });
@@ -115,6 +122,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "would go back")]
     fn no_mark_goes_back() {
-        marks().set(Mark::End, 8);
+        marks().set_end(8, 8);
     }
 }

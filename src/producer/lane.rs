@@ -77,6 +77,8 @@ pub(super) struct Sent {
     pub(super) stage: Stage,
     /// When it was made; or when the log took it in, if that is known and counts.
     pub(super) timestamp: Timestamp,
+    /// What it has to be before it counts as sent.
+    pub(super) acks: Acks,
     /// Whether nothing waits for others to join it any more.
     pub(super) is_full: bool,
 }
@@ -122,9 +124,14 @@ impl Lane {
         &self.shared
     }
 
-    /// What its records have to be before they count as sent.
+    /// What its records have to be before they count as sent, as its topic is now.
     pub(super) fn acks(&self) -> Acks {
         self.shared.config.acks.max(self.partition.min_acks())
+    }
+
+    /// The same, for those who know how the topic is.
+    pub(super) fn acks_of(&self, admission: Admission<'_>) -> Acks {
+        self.shared.config.acks.max(admission.min_acks())
     }
 
     /// Whether something of it is to be durable: now, or when it was sent, before its topic was altered.
@@ -154,7 +161,7 @@ impl Lane {
                 self.write_alone(state, admission, record)
                     .map(|(stage, stamped)| (stage, stamped.unwrap_or(made_at)))?
             };
-            Sent { stage, timestamp, is_full: state.open.is_none() }
+            Sent { stage, timestamp, acks: self.acks_of(admission), is_full: state.open.is_none() }
         };
         self.run_calls();
         Ok(sent)
@@ -271,7 +278,7 @@ impl Lane {
         let records = info.last_offset - info.first_offset + 1;
         state.next_sequence = increment_sequence(state.next_sequence, records as u32);
         state.written_end = info.last_offset + 1;
-        if state.sync_due.is_none() && self.shared.config.acks.max(admission.min_acks()) == Acks::Durable {
+        if state.sync_due.is_none() && self.acks_of(admission) == Acks::Durable {
             let due = self.shared.clock.monotonic().saturating_add(self.shared.engine.flush_interval());
             state.sync_due = Some(due);
             self.shared.schedule(due);

@@ -182,8 +182,8 @@ impl Inner {
         self.routes.with(record.topic_name(), |lanes| {
             let now = self.shared.clock.now();
             self.route(lanes, record, now, |lane, content| {
-                let Sent { stage, timestamp, is_full } = lane.send(content, now)?;
-                Ok((Receipt::new(lane.clone(), timestamp, stage), is_full))
+                let Sent { stage, timestamp, acks, is_full } = lane.send(content, now)?;
+                Ok((Receipt { lane: lane.clone(), timestamp, stage, acks }, is_full))
             })
         })
     }
@@ -211,7 +211,8 @@ impl Inner {
         }
     }
 
-    /// Measures a record, finds its lane, has it handed over, and tells the partitioner whether its batch is full.
+    /// Measures a record, finds its lane and has it handed over. A partitioner that chose the lane is told whether the batch
+    /// is full.
     #[inline]
     fn route<T>(
         &self,
@@ -228,6 +229,9 @@ impl Inner {
         let view = lanes.view(config.batch_bytes, &queued);
         let lane = lanes.lane_for(record, config.partitioner.as_ref(), &view)?;
         let (sent, is_full) = hand_over(lane, &content)?;
+        if record.partition_number().is_some() {
+            return Ok(sent);
+        }
         // The record is sent; what the partitioner makes of that is for the next flush to tell.
         let appended = || config.partitioner.appended(&view, lane.partition().number(), bytes, is_full);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(appended)) {

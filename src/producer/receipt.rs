@@ -50,14 +50,11 @@ pub struct Receipt {
     /// The record's own; or the log's, once it is known to have stamped it.
     pub(super) timestamp: Timestamp,
     pub(super) stage: Stage,
+    /// What it has to be before it counts as sent.
+    pub(super) acks: Acks,
 }
 
 impl Receipt {
-    #[inline]
-    pub(super) fn new(lane: Arc<Lane>, timestamp: Timestamp, stage: Stage) -> Self {
-        Self { lane, timestamp, stage }
-    }
-
     /// The record's topic.
     pub fn topic(&self) -> &str {
         self.lane.topic()
@@ -77,7 +74,7 @@ impl Receipt {
             Some(batch) => at(self.lane.wait_settled(batch)?, self.stage.number),
             None => written_at(self.stage.number),
         };
-        if self.lane.acks() == Acks::Durable {
+        if self.acks == Acks::Durable {
             self.lane.partition().flush_to(info.last_offset + 1)?;
         }
         Ok(self.metadata(info))
@@ -165,7 +162,7 @@ impl Future for ReceiptFuture {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Ready(Ok(info)) => info,
         };
-        if this.receipt.lane.acks() == Acks::Durable {
+        if this.receipt.acks == Acks::Durable {
             this.receipt.timestamp = info.log_append_time.unwrap_or(this.receipt.timestamp);
             this.receipt.stage = Stage { batch: None, number: info.first_offset };
             if !this.receipt.lane.shared().clock.runs_by_itself()

@@ -2,6 +2,7 @@
 
 use super::lane::Lane;
 use super::receipt::{Receipt, RecordMetadata, Stage};
+use crate::config::Acks;
 use crate::error::Result;
 use crate::types::Timestamp;
 use std::fmt;
@@ -35,6 +36,7 @@ pub(super) struct SentBatch {
     pub(super) stage: Stage,
     /// When the log stamped it, if it did and that is known.
     pub(super) stamped: Option<Timestamp>,
+    pub(super) acks: Acks,
 }
 
 /// Where a record is: in which batch, and which of its records it is.
@@ -74,8 +76,9 @@ impl Receipts {
 
     fn receipt(&self, index: usize) -> Receipt {
         let &Place { batch, number, made_at } = &self.places[index];
-        let SentBatch { lane, stage, stamped } = &self.batches[batch];
-        Receipt::new(lane.clone(), stamped.unwrap_or(made_at), stage.of_record(number))
+        let SentBatch { lane, stage, stamped, acks } = &self.batches[batch];
+        let (timestamp, stage) = (stamped.unwrap_or(made_at), stage.of_record(number));
+        Receipt { lane: lane.clone(), timestamp, stage, acks: *acks }
     }
 }
 
@@ -89,8 +92,8 @@ impl fmt::Debug for Receipts {
 impl FromIterator<Receipt> for Receipts {
     fn from_iter<I: IntoIterator<Item = Receipt>>(receipts: I) -> Self {
         let mut all = Self::default();
-        for (batch, Receipt { lane, timestamp, stage }) in receipts.into_iter().enumerate() {
-            all.batches.push(SentBatch { lane, stage, stamped: None });
+        for (batch, Receipt { lane, timestamp, stage, acks }) in receipts.into_iter().enumerate() {
+            all.batches.push(SentBatch { lane, stage, stamped: None, acks });
             all.places.push(Place { batch, number: 0, made_at: timestamp });
         }
         all

@@ -57,6 +57,16 @@ struct Run {
     bytes_max: usize,
 }
 
+impl Run {
+    /// Whether the record says of itself that it belongs to the batch that is being filled.
+    #[inline]
+    fn takes(&self, record: &NewRecord<'_>) -> bool {
+        record.partition_number() == Some(self.lane.partition().number())
+            && !self.builder.is_empty()
+            && **self.lane.topic() == *record.topic_name()
+    }
+}
+
 impl<'p> Runs<'p> {
     fn new(inner: &'p Inner, foreseen: usize) -> Self {
         Self {
@@ -75,6 +85,19 @@ impl<'p> Runs<'p> {
 
     #[inline]
     fn add(&mut self, record: &NewRecord<'_>) -> Result<()> {
+        // Most come behind another one of their place, with whose batch all is settled but the room in it.
+        match self.runs.get(self.current) {
+            Some(run) if run.takes(record) => {
+                let content = record.content(self.now);
+                self.inner.shared.config.check_size(content.batch_bytes_max())?;
+                self.push(self.current, &content).map(drop)
+            }
+            _ => self.add_routed(record),
+        }
+    }
+
+    /// Finds the lane of a record first.
+    fn add_routed(&mut self, record: &NewRecord<'_>) -> Result<()> {
         let (inner, now) = (self.inner, self.now);
         let fits = |lanes: &Arc<TopicLanes>| lanes.name() == record.topic_name() && lanes.is_current();
         let lanes = match self.lanes.take().filter(fits) {
@@ -82,7 +105,12 @@ impl<'p> Runs<'p> {
             None => self.lanes_of(record.topic_name())?,
         };
         inner.route(&lanes, record, now, |lane, content| {
-            self.push(lane, content).map(|is_full| ((), is_full))
+            let index = match self.runs.get(self.current) {
+                Some(run) if Arc::ptr_eq(&run.lane, lane) => self.current,
+                _ => self.run_of(lane),
+            };
+            self.current = index;
+            self.push(index, content).map(|is_full| ((), is_full))
         })?;
         self.lanes = Some(lanes);
         Ok(())
@@ -97,14 +125,9 @@ impl<'p> Runs<'p> {
         self.inner.routes.renew(topic)
     }
 
-    /// Puts a record into the batch of its lane. Says whether that takes no more.
+    /// Puts a record into the batch of its run. Says whether that takes no more.
     #[inline]
-    fn push(&mut self, lane: &Arc<Lane>, record: &Content<'_>) -> Result<bool> {
-        let index = match self.runs.get(self.current) {
-            Some(run) if Arc::ptr_eq(&run.lane, lane) => self.current,
-            _ => self.run_of(lane),
-        };
-        self.current = index;
+    fn push(&mut self, index: usize, record: &Content<'_>) -> Result<bool> {
         let run = &self.runs[index];
         if !run.builder.is_empty() && !run.builder.has_room(record, run.bytes_max) {
             self.write(index)?;
@@ -113,7 +136,7 @@ impl<'p> Runs<'p> {
             self.begin(index);
         }
         let run = &mut self.runs[index];
-        Admission(&run.settings).check(lane.partition().id(), record, self.now)?;
+        Admission(&run.settings).check(run.lane.partition().id(), record, self.now)?;
         run.builder.push_content(record)?;
         let made_at = record.timestamp().unwrap_or(self.now);
         self.places.push(Place { batch: run.batch, number: run.builder.records() - 1, made_at });
@@ -161,7 +184,8 @@ impl<'p> Runs<'p> {
         if builder.is_empty() {
             return Ok(());
         }
-        let mut hand_over = || lane.send_built(Admission(settings), builder);
+        let admission = Admission(settings);
+        let mut hand_over = || lane.send_built(admission, builder);
         let mut sent = hand_over();
         if is_out_of_room(&sent) && !self.is_out_of_time {
             sent = self.inner.when_room(hand_over);
@@ -169,7 +193,8 @@ impl<'p> Runs<'p> {
         }
         builder.clear();
         let (stage, stamped) = sent?;
-        self.batches[*batch] = Some(SentBatch { lane: lane.clone(), stage, stamped });
+        self.batches[*batch] =
+            Some(SentBatch { lane: lane.clone(), stage, stamped, acks: lane.acks_of(admission) });
         Ok(())
     }
 

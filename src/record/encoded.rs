@@ -89,8 +89,8 @@ impl<'a> EncodedBatch<'a> {
 
     /// Writes the header and the checksum that goes with it.
     fn write_header(&mut self) {
-        let raw = self.header.to_bytes();
-        *self.raw_header() = raw;
+        let header = self.header;
+        header.write_to(self.raw_header());
         self.header.crc = checksum::of_batch(self.bytes);
         let crc = self.header.crc;
         layout::put(self.raw_header(), CRC, crc.to_be_bytes());

@@ -140,28 +140,27 @@ impl BatchHeader {
         self.attributes.has_delete_horizon().then(|| Timestamp::from_millis(self.base_timestamp))
     }
 
-    /// The same fields as the 61 bytes of a batch.
+    /// Writes the same fields to the 61 bytes that a batch begins with. They are written where they belong: to put them
+    /// together elsewhere and copy them would wait for the small writes to become a large one.
     ///
     /// The fields are the caller's to set, so they are held to what [`BatchHeader::read`] promises.
-    pub(super) fn to_bytes(self) -> HeaderBytes {
+    pub(super) fn write_to(&self, raw: &mut HeaderBytes) {
         assert!(self.last_offset() <= i64::MAX as u64, "offsets above 2^63 - 1 cannot be written");
         assert!(self.size >= HEADER_LEN as u32 && self.size - LOG_OVERHEAD as u32 <= i32::MAX as u32);
         assert!(self.last_offset_delta <= i32::MAX as u32 && self.records_count <= i32::MAX as u32);
-        let mut raw = [0; HEADER_LEN];
-        put(&mut raw, BASE_OFFSET, self.base_offset.to_be_bytes());
-        put(&mut raw, LENGTH, (self.size - LOG_OVERHEAD as u32).to_be_bytes());
-        put(&mut raw, LEADER_EPOCH, self.leader_epoch.to_be_bytes());
+        put(raw, BASE_OFFSET, self.base_offset.to_be_bytes());
+        put(raw, LENGTH, (self.size - LOG_OVERHEAD as u32).to_be_bytes());
+        put(raw, LEADER_EPOCH, self.leader_epoch.to_be_bytes());
         raw[MAGIC] = MAGIC_V2;
-        put(&mut raw, CRC, self.crc.to_be_bytes());
-        put(&mut raw, ATTRIBUTES, self.attributes.bits().to_be_bytes());
-        put(&mut raw, LAST_OFFSET_DELTA, self.last_offset_delta.to_be_bytes());
-        put(&mut raw, BASE_TIMESTAMP, self.base_timestamp.to_be_bytes());
-        put(&mut raw, MAX_TIMESTAMP, millis_from_timestamp(self.max_timestamp).to_be_bytes());
-        put(&mut raw, PRODUCER_ID, self.producer_id.to_be_bytes());
-        put(&mut raw, PRODUCER_EPOCH, self.producer_epoch.to_be_bytes());
-        put(&mut raw, BASE_SEQUENCE, self.base_sequence.to_be_bytes());
-        put(&mut raw, RECORDS_COUNT, self.records_count.to_be_bytes());
-        raw
+        put(raw, CRC, self.crc.to_be_bytes());
+        put(raw, ATTRIBUTES, self.attributes.bits().to_be_bytes());
+        put(raw, LAST_OFFSET_DELTA, self.last_offset_delta.to_be_bytes());
+        put(raw, BASE_TIMESTAMP, self.base_timestamp.to_be_bytes());
+        put(raw, MAX_TIMESTAMP, millis_from_timestamp(self.max_timestamp).to_be_bytes());
+        put(raw, PRODUCER_ID, self.producer_id.to_be_bytes());
+        put(raw, PRODUCER_EPOCH, self.producer_epoch.to_be_bytes());
+        put(raw, BASE_SEQUENCE, self.base_sequence.to_be_bytes());
+        put(raw, RECORDS_COUNT, self.records_count.to_be_bytes());
     }
 }
 
@@ -230,8 +229,14 @@ mod tests {
         }
     }
 
+    fn bytes_of(header: &BatchHeader) -> HeaderBytes {
+        let mut raw = [0xaa; HEADER_LEN];
+        header.write_to(&mut raw);
+        raw
+    }
+
     fn with(at: usize, bytes: &[u8]) -> Result<BatchHeader, Invalid> {
-        let mut raw = header().to_bytes();
+        let mut raw = bytes_of(&header());
         raw[at..at + bytes.len()].copy_from_slice(bytes);
         BatchHeader::read(&raw)
     }
@@ -240,7 +245,7 @@ mod tests {
     fn every_field_comes_back_from_its_bytes() {
         let stamped = BatchHeader { max_timestamp: Some(Timestamp::from_millis(5)), ..header() };
         for header in [header(), stamped] {
-            assert_eq!(BatchHeader::read(&header.to_bytes()), Ok(header));
+            assert_eq!(BatchHeader::read(&bytes_of(&header)), Ok(header));
         }
         assert_eq!((header().last_offset(), header().next_offset()), (990, 991));
         assert_eq!((header().compression(), header().delete_horizon()), (Compression::Snappy, None));
@@ -248,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_header_that_ends_early_says_how_many_bytes_are_needed() {
-        let raw = header().to_bytes();
+        let raw = bytes_of(&header());
         for len in 0..HEADER_LEN {
             let expected = Invalid::Incomplete { needed: 61, available: len };
             assert_eq!(BatchHeader::read(&raw[..len]), Err(expected));

@@ -113,7 +113,7 @@ fn length(len: usize) -> Result<i32> {
 
 /// Writes the header before what stands behind it.
 fn sealed(header: BatchHeader, mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+    header.write_to(bytes.first_chunk_mut().expect("there is room for the header"));
     let crc = checksum::of_batch(&bytes);
     bytes[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
     bytes

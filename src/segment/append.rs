@@ -1,11 +1,13 @@
 //! The one segment that is written to.
 
+use super::aborted_index::AbortedTransaction;
 use super::ahead::Ahead;
+use super::index::Quiet;
 use super::transactions::OpenTransactions;
 use super::{Indexes, Segment};
 use crate::config::LogConfig;
 use crate::error::{OrIo, Result};
-use crate::record::Batch;
+use crate::record::{Batch, BatchHeader};
 use crate::types::Timestamp;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub(crate) struct ActiveSegment {
     index_interval: u32,
     index_bytes_max: u32,
     indexes_are_full: bool,
+    /// What the indexes were not told yet, because it would change nothing.
+    quiet: Quiet,
     /// What the age of the segment is counted from: see [`ActiveSegment::first_timestamp`].
     first_timestamp: Option<Option<Timestamp>>,
     opened_at: Timestamp,
@@ -44,11 +48,12 @@ impl ActiveSegment {
             index_interval: config.index_interval_bytes,
             index_bytes_max: config.segment_index_bytes,
             indexes_are_full: false,
+            quiet: Quiet::default(),
             first_timestamp: None,
             opened_at: now,
         };
-        active.indexes_are_full = match &*active.segment.indexes.read() {
-            Indexes::Live(live) => live.is_full(active.index_bytes_max),
+        (active.indexes_are_full, active.quiet) = match &*active.segment.indexes.read() {
+            Indexes::Live(live) => (live.is_full(active.index_bytes_max), live.quiet(active.index_interval)),
             Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
         };
         active
@@ -93,21 +98,29 @@ impl ActiveSegment {
         let position = self.segment.bytes();
         self.write(position, batch.bytes())?;
         let aborted = open.observe(batch);
-        match &mut *self.segment.indexes.write() {
-            Indexes::Live(live) => {
-                live.observe(batch.header(), position, self.index_interval);
-                if let Some(aborted) = aborted {
-                    live.push_aborted(aborted);
-                }
-                self.indexes_are_full = live.is_full(self.index_bytes_max);
-            }
-            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
+        if aborted.is_some() || !self.quiet.takes(batch.header()) {
+            self.note_in_indexes(batch.header(), position, aborted);
         }
         if position == 0 {
             self.first_timestamp = Some(batch.header().max_timestamp);
         }
         self.segment.bytes.store(position + batch.bytes().len() as u64, Ordering::Release);
         Ok(())
+    }
+
+    fn note_in_indexes(&mut self, header: &BatchHeader, position: u64, aborted: Option<AbortedTransaction>) {
+        match &mut *self.segment.indexes.write() {
+            Indexes::Live(live) => {
+                live.pass(self.quiet);
+                live.observe(header, position, self.index_interval);
+                if let Some(aborted) = aborted {
+                    live.push_aborted(aborted);
+                }
+                self.quiet = live.quiet(self.index_interval);
+                self.indexes_are_full = live.is_full(self.index_bytes_max);
+            }
+            Indexes::Filed(_) => unreachable!("the indexes of the active segment are in memory"),
+        }
     }
 
     fn write(&mut self, position: u64, bytes: &[u8]) -> Result<(), AppendFailure> {

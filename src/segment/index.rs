@@ -105,6 +105,17 @@ impl LiveIndexes {
         self.unindexed_bytes += u64::from(header.size);
     }
 
+    /// The batches that may come next without changing anything here.
+    pub(super) fn quiet(&self, interval: u32) -> Quiet {
+        let bytes_left = u64::from(interval).checked_sub(self.unindexed_bytes);
+        Quiet { passed: 0, bytes_left, largest: self.largest.map(|largest| largest.timestamp) }
+    }
+
+    /// Takes note of those that came by.
+    pub(super) fn pass(&mut self, quiet: Quiet) {
+        self.unindexed_bytes += quiet.passed;
+    }
+
     /// The last entry of the time index, which is written when the segment is closed.
     pub(crate) fn push_largest(&mut self) {
         if let Some(largest) = self.largest {
@@ -135,6 +146,28 @@ impl LiveIndexes {
 
     pub(crate) fn is_full(&self, bytes_max: u32) -> bool {
         self.offset.is_full(bytes_max) || self.time.is_full(bytes_max)
+    }
+}
+
+/// Batches that change nothing in the indexes but the bytes since the last entry: nearly all. Who counts them here needs no
+/// lock for each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Quiet {
+    passed: u64,
+    /// How many bytes may have come by before the batch that gets the next entry; none if it is the next.
+    bytes_left: Option<u64>,
+    largest: Option<Timestamp>,
+}
+
+impl Quiet {
+    /// Counts a batch, if it is such a one.
+    pub(super) fn takes(&mut self, header: &BatchHeader) -> bool {
+        let is_newer = header.max_timestamp.is_some_and(|at| self.largest.is_none_or(|largest| at > largest));
+        if is_newer || self.bytes_left.is_none_or(|left| self.passed > left) {
+            return false;
+        }
+        self.passed += u64::from(header.size);
+        true
     }
 }
 

@@ -74,7 +74,7 @@ pub trait Partitioner: fmt::Debug + Send + Sync + 'static {
     /// An answer that is too large fails that record with an error, and so does a panic.
     fn partition(&self, record: &NewRecord<'_>, topic: &TopicView<'_>) -> u32;
 
-    /// Told after `bytes` of a record went into the open batch of `partition`, whoever chose it. `is_full`: that batch
+    /// Told after `bytes` of a record went into the open batch of the `partition` that it chose. `is_full`: that batch
     /// takes no more, or nothing is left waiting, so that going elsewhere now leaves no half of a batch behind.
     ///
     /// Without an own implementation nothing happens.

@@ -10,8 +10,8 @@
 //! harm, since what follows from it depends on nothing else.
 //!
 //! Where this is not Java's client:
-//! - Whatever goes into the sticky partition counts, with a key or without. Java counts the bytes without. A partition
-//!   that has its batches filled by keys is left sooner.
+//! - Whatever the partitioner sends to the sticky partition counts, with a key or without. Java counts the bytes without.
+//!   A partition that has its batches filled by keys is left sooner.
 //! - Queues have weight from the first batch on. Java knows of a queue only after the partition had a batch, and waits
 //!   until all had one.
 //! - A thread that was told the partition just before another thread switched still goes there. Java asks again.

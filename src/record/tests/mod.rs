@@ -57,7 +57,9 @@ fn plain_header() -> BatchHeader {
 /// A batch of this header and any bytes behind it, whose size and checksum are right.
 fn sealed(header: BatchHeader, payload: &[u8]) -> Vec<u8> {
     let header = BatchHeader { size: (layout::HEADER_LEN + payload.len()) as u32, ..header };
-    let mut bytes = header.to_bytes().to_vec();
+    let mut raw = [0; layout::HEADER_LEN];
+    header.write_to(&mut raw);
+    let mut bytes = raw.to_vec();
     bytes.extend_from_slice(payload);
     reseal(&mut bytes);
     bytes
