@@ -9,10 +9,12 @@
 //!   (POSIX asks for it, Linux does it). Truncating and allocating are covered for the same reason.
 
 mod file;
+mod pages;
 
 use super::{Entry, EntryKind, File, Fs, Lock, Metadata};
 use crate::types::Timestamp;
 use file::OsFile;
+use pages::PageMaker;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -46,9 +48,10 @@ const LEN_MAX: u64 = i64::MAX as u64;
 /// assert_eq!(&file.read_exact_at(0, 5)?[..], b"first");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OsFs {
     maps: bool,
+    page_maker: PageMaker,
 }
 
 impl Default for OsFs {
@@ -60,15 +63,15 @@ impl Default for OsFs {
 impl OsFs {
     /// The real file system.
     pub fn new() -> Self {
-        Self { maps: true }
+        Self { maps: true, page_maker: PageMaker::default() }
     }
 
     /// The real file system, reached by system calls alone.
     pub fn without_maps() -> Self {
-        Self { maps: false }
+        Self { maps: false, page_maker: PageMaker::default() }
     }
 
-    fn file(self, file: std::fs::File) -> Arc<dyn File> {
+    fn file(&self, file: std::fs::File) -> Arc<dyn File> {
         Arc::new(OsFile::new(file, self))
     }
 

@@ -2,27 +2,31 @@
 
 use super::super::File;
 use super::super::mapped::Mapped;
+use super::pages::PageMaker;
 use super::{LEN_MAX, OsFs};
 use bytes::Bytes;
 use parking_lot::RwLock;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
 use std::io;
+use std::sync::Arc;
 
 /// Above this size a read first asks how much there is, so that nobody's `len` becomes an allocation of that size.
 const READ_UNCHECKED_MAX: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct OsFile {
-    file: std::fs::File,
+    file: Arc<std::fs::File>,
     maps: bool,
+    page_maker: PageMaker,
     /// Held for reading by those who read, for writing by those who change the file in any way.
     mapped: RwLock<Option<Mapped>>,
 }
 
 impl OsFile {
-    pub(super) fn new(file: std::fs::File, fs: OsFs) -> Self {
-        Self { file, maps: fs.maps, mapped: RwLock::new(None) }
+    pub(super) fn new(file: std::fs::File, fs: &OsFs) -> Self {
+        let page_maker = fs.page_maker.clone();
+        Self { file: Arc::new(file), maps: fs.maps, page_maker, mapped: RwLock::new(None) }
     }
 }
 
@@ -43,7 +47,7 @@ impl File for OsFile {
         }
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(len)?;
-        rustix::io::pread(&self.file, spare_capacity(&mut buffer), offset)?;
+        rustix::io::pread(&*self.file, spare_capacity(&mut buffer), offset)?;
         // An allocator may give more room than it was asked for.
         buffer.truncate(len);
         if buffer.len() < buffer.capacity() / 2 {
@@ -59,16 +63,19 @@ impl File for OsFile {
             part_from(&mut mapped, offset)?;
         }
         if let Some(mapped) = &mut *mapped {
-            if let Some((from, zeros)) = mapped.pages_for(offset.saturating_add(bytes.len() as u64)) {
+            mapped.settle(offset.saturating_add(bytes.len() as u64), |from, zeros| {
                 // If it fails, pages are made one by one.
-                let _ = rustix::io::pwrite(&self.file, zeros, from);
-            }
+                let _ = rustix::io::pwrite(&*self.file, zeros, from);
+            });
             let len = mapped.write(offset, bytes);
+            if let Some(pages) = mapped.pages_ahead() {
+                self.page_maker.ask(&self.file, pages);
+            }
             if len > 0 {
                 return Ok(len);
             }
         }
-        let len = rustix::io::pwrite(&self.file, bytes, offset)?;
+        let len = rustix::io::pwrite(&*self.file, bytes, offset)?;
         if let Some(mapped) = &mut *mapped {
             mapped.note_written(offset, len);
         }
@@ -148,11 +155,10 @@ fn set_aside(_file: &std::fs::File, _len: u64) -> io::Result<()> {
 mod tests {
     use super::super::super::Fs;
     use super::*;
-    use std::sync::Arc;
 
     fn scratch(maps: bool) -> (tempfile::TempDir, Arc<dyn File>) {
         let dir = tempfile::tempdir().unwrap();
-        let fs = OsFs { maps };
+        let fs = if maps { OsFs::new() } else { OsFs::without_maps() };
         let file = fs.create(&dir.path().join("file")).unwrap();
         (dir, file)
     }
@@ -257,6 +263,55 @@ mod tests {
                 assert!(bytes[..170 * 30_011].chunks(30_011).all(|part| part == piece));
                 assert!(bytes[170 * 30_011..].iter().all(|byte| *byte == 0));
             }
+        }
+    }
+
+    /// Whoever makes pages writes zeros, on a thread of his own: never where something is, whatever is done meanwhile.
+    #[test]
+    fn zeros_of_another_thread_overwrite_nothing() {
+        for seed in 0..12_u64 {
+            let (dir, mut file) = scratch(true);
+            let (mut written, mut file_len, mut state) = (Vec::new(), 0, seed);
+            let mut draw = |below: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % below
+            };
+            while written.len() < 12 << 20 {
+                let (end, len) = (written.len() as u64, 1 + draw(200_000));
+                match draw(60) {
+                    0 => file.sync().unwrap(),
+                    // The page maker may be at it still.
+                    1 | 2 => {
+                        drop(file);
+                        file = OsFs::new().open(&dir.path().join("file")).unwrap();
+                    }
+                    3 | 4 => {
+                        file.truncate(end).unwrap();
+                        file_len = end;
+                    }
+                    5 => {
+                        let from = end.saturating_sub(len);
+                        file.write_all_at(from, &vec![9; (end - from) as usize]).unwrap();
+                        written[from as usize..].fill(9);
+                    }
+                    _ => {
+                        if draw(8) == 0 {
+                            file_len = file_len.max(end + len) + draw(8 << 20);
+                            file.allocate(file_len).unwrap();
+                        }
+                        let piece = vec![1 + draw(250) as u8; len as usize];
+                        file.write_all_at(end, &piece).unwrap();
+                        written.extend(piece);
+                        file_len = file_len.max(end + len);
+                    }
+                }
+            }
+            let bytes = file.read_exact_at(0, written.len()).unwrap();
+            let wrong = bytes.iter().zip(&written).position(|(found, written)| found != written);
+            assert_eq!(wrong, None, "seed {seed}");
+            drop(file);
+            let len = OsFs::new().metadata(&dir.path().join("file")).unwrap().len;
+            assert_eq!(len, file_len, "seed {seed}: nothing was written behind a cut");
         }
     }
 
