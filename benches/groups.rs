@@ -7,37 +7,41 @@
 //! | a commit of what is durable | one append, one sync |
 //!
 //! A rebalance is measured on the state machine, without the disk: a member joins a group that stands, and everybody's
-//! share is made anew. Times are medians.
+//! share is made anew; then everybody gives up and takes, until the group stands again. Times are medians.
 
 #[expect(dead_code, reason = "only what is written is counted here")]
 mod counting;
-#[expect(dead_code, reason = "no comparison is made here, and no batch")]
+#[expect(dead_code, reason = "no batch is made by hand here")]
 mod turns;
 
 use brooklet::assignors::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
 use brooklet::clock::{Clock, SystemClock};
-use brooklet::group::{Caller, Event, Group, Join};
-use brooklet::{Acks, AutoCommit, Broker, Consumer, NewRecord, Start, TopicConfig, TopicPartition};
+use brooklet::group::{Caller, Event, Group, GroupState, Join};
+use brooklet::{
+    Acks, AutoCommit, Broker, Consumer, NewRecord, Partition, Start, TopicConfig, TopicPartition,
+};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use turns::{elapsed, is_measuring};
+use turns::{Side, compare, elapsed, is_measuring};
 
-const ROUNDS: usize = 11;
+/// Fewer are no median.
+const ROUNDS_MIN: usize = 3;
+const ROUNDS_MAX: usize = 51;
+/// How long a group is measured, if it has had its rounds.
+const TIME_PER_GROUP: Duration = Duration::from_millis(500);
 
 fn main() {
-    let mut criterion = turns::criterion();
-    criterion.bench_function("groups: a member joins 10 over 100 partitions", |bencher| {
-        bencher.iter_with_setup(|| Crowd::of(&Range, 10, 100), |mut crowd| black_box(crowd.one_more()));
-    });
-    criterion.final_summary();
     if is_measuring() {
-        println!();
         print_rebalances();
+        print_different_wishes();
         print_first_record();
         print_commits();
+    } else {
+        // Only whether it still works.
+        assert_eq!(Crowd::with(Arc::new(Range), 10, 100).one_more(), 12);
     }
 }
 
@@ -56,23 +60,31 @@ struct Crowd {
     group: Group,
     assignor: Arc<dyn Assignor>,
     members: usize,
+    topics: Vec<String>,
+    /// Each member does without one of so many topics, another one than its neighbour; none: all want all.
+    without_one_of: Option<usize>,
 }
 
 impl Crowd {
-    fn of(assignor: &(impl Assignor + Clone), members: usize, partitions: u32) -> Crowd {
-        Crowd::with(Arc::new(assignor.clone()), members, partitions)
+    fn with(assignor: Arc<dyn Assignor>, members: usize, partitions: u32) -> Crowd {
+        Crowd::choosy(assignor, members, partitions, None)
     }
 
-    /// One who owns everything makes room for the others: all of them give up and take until nothing is left to do.
-    fn with(assignor: Arc<dyn Assignor>, members: usize, partitions: u32) -> Crowd {
+    fn choosy(
+        assignor: Arc<dyn Assignor>,
+        members: usize,
+        partitions: u32,
+        without_one_of: Option<usize>,
+    ) -> Crowd {
         // Ten to a topic, as topics are.
-        let topics = (0..partitions.div_ceil(10)).map(|topic| (format!("topic-{topic}"), 10));
-        let mut crowd =
-            Crowd { group: Group::new("bench", 0, Arc::new(BTreeMap::new())), assignor, members: 0 };
+        let topics: Vec<String> =
+            (0..partitions.div_ceil(10)).map(|topic| format!("topic-{topic}")).collect();
+        let counts: BTreeMap<String, u32> = topics.iter().map(|topic| (topic.clone(), 10)).collect();
+        let group = Group::new("bench", 0, Arc::new(BTreeMap::new()));
+        let mut crowd = Crowd { group, assignor, members: 0, topics, without_one_of };
         // Without topics nobody has anything to give up while they join.
-        (0..members).for_each(|_| crowd.join(partitions));
-        let topics: Arc<BTreeMap<String, u32>> = Arc::new(topics.collect());
-        crowd.apply(Event::TopicsChanged { topics, matched: BTreeMap::new() });
+        (0..members).for_each(|_| crowd.join());
+        crowd.apply(Event::TopicsChanged { topics: Arc::new(counts), matched: BTreeMap::new() });
         crowd.settle();
         crowd
     }
@@ -82,18 +94,20 @@ impl Crowd {
         self.group.apply(event, Duration::ZERO, &mut effects).expect("nothing is wrong with it");
     }
 
-    fn join(&mut self, partitions: u32) {
-        let topics: Vec<String> =
-            (0..partitions.div_ceil(10)).map(|topic| format!("topic-{topic}")).collect();
-        let topics = topics.iter().map(String::as_str);
-        let join = Join::new(format!("member-{:05}", self.members), topics, self.assignor.clone());
+    fn join(&mut self) {
+        let member = self.members;
+        let wants =
+            |topic: usize| self.without_one_of.is_none_or(|one_of| !(topic + member).is_multiple_of(one_of));
+        let topics = self.topics.iter().enumerate().filter(|(topic, _)| wants(*topic));
+        let topics = topics.map(|(_, name)| name.as_str());
+        let join = Join::new(format!("member-{member:05}"), topics, self.assignor.clone());
         self.members += 1;
         self.apply(Event::Join(join));
     }
 
     /// Everybody follows until the group stands.
     fn settle(&mut self) {
-        for _ in 0..3 {
+        while self.group.state() != GroupState::Stable {
             for member in 0..self.members {
                 let member_id = format!("member-{member:05}");
                 let Some(view) = self.group.member(&member_id) else { continue };
@@ -106,10 +120,22 @@ impl Crowd {
 
     /// One more joins: the share of each is made anew.
     fn one_more(&mut self) -> u32 {
-        let partitions =
-            10 * self.group.member("member-00000").map_or(0, |member| member.said().topics.len());
-        self.join(partitions as u32);
+        self.join();
         self.group.epoch()
+    }
+
+    /// How long that takes until it is known who is to have what, and until everybody has it; in milliseconds.
+    fn measure(&mut self) -> (f64, f64) {
+        let clock = SystemClock::new();
+        let (mut divided, mut done) = (Vec::new(), Vec::new());
+        while divided.len() < ROUNDS_MIN || (divided.len() < ROUNDS_MAX && clock.monotonic() < TIME_PER_GROUP)
+        {
+            let first = elapsed(|| _ = black_box(self.one_more())).as_secs_f64() * 1e3;
+            let rest = elapsed(|| self.settle()).as_secs_f64() * 1e3;
+            divided.push(first);
+            done.push(first + rest);
+        }
+        (median(divided), median(done))
     }
 }
 
@@ -122,28 +148,42 @@ fn verdict(unit: &str, value: f64, goal: f64) -> String {
     format!("goal: at most {goal} {unit}, {}", if value <= goal { "met" } else { "MISSED" })
 }
 
+const SIZES: [(usize, u32); 8] = [
+    (1, 10),
+    (1, 10_000),
+    (10, 100),
+    (100, 1_000),
+    (100, 10_000),
+    (1_000, 10),
+    (1_000, 1_000),
+    (1_000, 10_000),
+];
+
 fn print_rebalances() {
-    const SIZES: [(usize, u32); 7] =
-        [(1, 10), (1, 10_000), (10, 100), (100, 1_000), (100, 10_000), (1_000, 1_000), (1_000, 10_000)];
-    println!("one more member joins, in ms:");
-    print!("{:>20}", "members/partitions");
-    SIZES.iter().for_each(|(members, partitions)| print!("{:>13}", format!("{members}/{partitions}")));
+    println!(
+        "one more member joins; until it is known who is to have what, and until everybody has it, in ms:"
+    );
+    print!("{:>18}", "members/partitions");
+    SIZES.iter().for_each(|(members, partitions)| print!("{:>15}", format!("{members}/{partitions}")));
     println!();
     for (name, assignor) in assignors() {
-        print!("{name:>20}");
-        let mut last = 0.0;
+        print!("{name:>18}");
+        let mut last = (0.0, 0.0);
         for (members, partitions) in SIZES {
-            let mut crowd = Crowd::with(assignor.clone(), members, partitions);
-            let once = |_| {
-                let time = elapsed(|| _ = black_box(crowd.one_more())).as_secs_f64() * 1e3;
-                crowd.settle();
-                time
-            };
-            let rounds = if members * partitions as usize > 1_000_000 { 5 } else { ROUNDS };
-            last = median((0..rounds).map(once).collect());
-            print!("{last:>13.3}");
+            last = Crowd::with(assignor.clone(), members, partitions).measure();
+            print!("{:>15}", format!("{:.3} {:.3}", last.0, last.1));
         }
-        println!("   {}", verdict("ms", last, 100.0));
+        println!("   {}", verdict("ms", last.1, 100.0));
+    }
+}
+
+/// Where members want different things there is no quota, and one partition is moved after the other.
+fn print_different_wishes() {
+    for (assignor, without) in [("range", 3), ("cooperative-sticky", 3), ("cooperative-sticky", 97)] {
+        let chosen =
+            assignors().into_iter().find(|(name, _)| *name == assignor).expect("it is one of ours").1;
+        let (divided, done) = Crowd::choosy(chosen, 1_000, 10_000, Some(without)).measure();
+        println!("{assignor}, each member without one topic in {without}, in turn: {divided:.3} {done:.3}");
     }
 }
 
@@ -209,50 +249,105 @@ fn print_first_record() {
     );
 }
 
-/// Commits of one thread, and of sixteen that share syncs; on a file system in memory that counts.
-fn print_commits() {
-    const COMMITS: u64 = 200;
-    for threads in [1_u64, 16] {
-        let fs = counting::CountingFs::on_disk();
-        let scratch = turns::scratch();
-        let broker = Broker::builder().fs(fs.clone()).open(scratch.path().join("data")).expect("a disk");
-        broker.create_topic("bench", TopicConfig::new()).expect("there is none yet");
-        let partition = broker.topic("bench").and_then(|topic| topic.partition(0)).expect("it was just made");
-        for _ in 0..COMMITS + 1 {
-            partition.append([NewRecord::new().value("1")], Acks::Written).expect("there is room");
-        }
-        partition.flush().expect("a disk");
-        let simple = |thread: u64| {
-            let builder = broker.consumer().group(format!("bench-{thread}")).auto_commit(AutoCommit::Off);
-            builder.assign([("bench", 0)]).build().expect("valid settings")
-        };
-        let id = TopicPartition::new("bench", 0).expect("a valid name");
-        let mut consumers: Vec<Consumer> = (0..threads).map(simple).collect();
-        for consumer in &mut consumers {
-            consumer.commit_offsets([(id.clone(), 0)]).expect("a disk");
-        }
-        let offsets = broker.topic("__consumer_offsets").and_then(|topic| topic.partition(0)).expect("made");
-        let (before, _) = (offsets.watermarks().end, fs.take_syncs());
-        let commits = AtomicU64::new(0);
-        let time = elapsed(|| {
-            std::thread::scope(|scope| {
-                for consumer in &mut consumers {
-                    scope.spawn(|| {
-                        for offset in 1..=COMMITS {
-                            consumer.commit_offsets([(id.clone(), offset)]).expect("a disk");
-                            commits.fetch_add(1, Ordering::Relaxed);
-                        }
-                    });
-                }
-            });
+/// A broker on the disk with one durable record, in a directory that goes with it.
+fn on_disk() -> (Broker, Arc<counting::CountingFs>, tempfile::TempDir) {
+    let (fs, scratch) = (counting::CountingFs::on_disk(), turns::scratch());
+    let broker = Broker::builder().fs(fs.clone()).open(scratch.path().join("data")).expect("a disk");
+    broker.create_topic("bench", TopicConfig::new()).expect("there is none yet");
+    partition_of(&broker, "bench")
+        .append([NewRecord::new().value("1")], Acks::Durable)
+        .expect("there is room");
+    (broker, fs, scratch)
+}
+
+fn partition_of(broker: &Broker, topic: &str) -> Partition {
+    broker.topic(topic).and_then(|topic| topic.partition(0)).expect("it was made")
+}
+
+/// Does something on so many threads at once, so often on each: how long it takes, and how many that are.
+fn on_threads(threads: usize, times: u64, act: impl Fn(usize) + Sync) -> (Duration, u64) {
+    let time = elapsed(|| {
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let act = &act;
+                scope.spawn(move || (0..times).for_each(|_| act(thread)));
+            }
         });
-        let (commits, appended) = (commits.into_inner(), offsets.watermarks().end - before);
+    });
+    (time, threads as u64 * times)
+}
+
+/// A commit of what is durable beside an append of as many bytes, by one thread, and by sixteen that share syncs.
+fn print_commits() {
+    const TIMES: u64 = 20;
+    let id = TopicPartition::new("bench", 0).expect("a valid name");
+    for threads in [1, 16] {
+        let (broker, fs, _scratch) = on_disk();
+        let consumers: Vec<Mutex<Consumer>> = (0..threads)
+            .map(|thread| {
+                let builder = broker.consumer().group(format!("bench-{thread}")).auto_commit(AutoCommit::Off);
+                Mutex::new(builder.assign([("bench", 0)]).build().expect("valid settings"))
+            })
+            .collect();
+        let commit = |thread: usize| {
+            let mut consumer = consumers[thread].lock();
+            consumer.commit_offsets([(id.clone(), 1)]).expect("a disk");
+        };
+        commit(0);
+        let offsets = partition_of(&broker, "__consumer_offsets");
+        let (before, _) = (offsets.watermarks().end, fs.take_syncs());
+        let (_, commits) = on_threads(threads, TIMES, commit);
         let per = |count: u64| count as f64 / commits as f64;
-        println!(
-            "{threads} threads commit {commits} times: {:.2} records, {:.2} syncs, {:.1} us each",
-            per(appended),
-            per(fs.take_syncs()),
-            time.as_secs_f64() * 1e6 / commits as f64
+        let (records, syncs) = (per(offsets.watermarks().end - before), per(fs.take_syncs()));
+        println!("{threads} threads commit: {records:.2} records and {syncs:.2} syncs each");
+        let beside = partition_of(&broker, "bench");
+        let append = |_: usize| {
+            let record = NewRecord::new().key([7_u8; 22]).value([7_u8; 24]);
+            beside.append([record], Acks::Durable).expect("a disk");
+        };
+        compare(
+            &format!("a durable commit, {threads} threads"),
+            "commit",
+            None,
+            Side::new("commit", || on_threads(threads, TIMES, commit)),
+            Side::new("Partition::append", || on_threads(threads, TIMES, append)),
         );
     }
+    print_written();
+}
+
+/// The same without the disk: what a commit itself costs.
+fn print_written() {
+    const TIMES: u64 = 1_000;
+    let broker = Broker::builder().acks(Acks::Written).in_memory().expect("there is memory");
+    broker.create_topic("bench", TopicConfig::new()).expect("there is none yet");
+    let beside = partition_of(&broker, "bench");
+    beside.append([NewRecord::new().value("1")], Acks::Durable).expect("there is room");
+    let builder = broker.consumer().group("bench").auto_commit(AutoCommit::Off).assign([("bench", 0)]);
+    let mut consumer = builder.build().expect("valid settings");
+    let id = TopicPartition::new("bench", 0).expect("a valid name");
+    let commit = || {
+        let time = elapsed(|| {
+            for _ in 0..TIMES {
+                consumer.commit_offsets([(id.clone(), 1)]).expect("there is memory");
+            }
+        });
+        (time, TIMES)
+    };
+    let append = || {
+        let time = elapsed(|| {
+            for _ in 0..TIMES {
+                let record = NewRecord::new().key([7_u8; 22]).value([7_u8; 24]);
+                beside.append([record], Acks::Written).expect("there is memory");
+            }
+        });
+        (time, TIMES)
+    };
+    compare(
+        "a written commit, in memory",
+        "commit",
+        None,
+        Side::new("commit", commit),
+        Side::new("Partition::append", append),
+    );
 }

@@ -7,7 +7,8 @@
 //! | removing 10,000 segments that are too old: the longest that an append waits | | 10 ms |
 //!
 //! `BROOKLET_BENCH_MIB` (16), `BROOKLET_BENCH_APPENDS` (100,000) and `BROOKLET_BENCH_SEGMENTS` (10,000) say how much. All is
-//! in the page cache.
+//! in the page cache. `BROOKLET_BENCH_DIR` names another place for the files: on a file system in memory, what is left is
+//! what the disk has no part in.
 
 #[expect(dead_code, reason = "nothing is counted here")]
 mod counting;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-use turns::{BEGIN, Side, compare, elapsed, filled, is_measuring, partition, scratch, value};
+use turns::{BEGIN, Side, compare, elapsed, filled, is_measuring, partition, value};
 
 const KEYS: u64 = 50_000;
 const BATCH_RECORDS: u64 = 100;
@@ -49,6 +50,13 @@ fn main() {
 
 fn number_from(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn scratch() -> TempDir {
+    match std::env::var("BROOKLET_BENCH_DIR") {
+        Ok(dir) => tempfile::tempdir_in(dir).expect("there is such a directory"),
+        Err(_) => turns::scratch(),
+    }
 }
 
 fn eager() -> CompactionConfig {

@@ -61,8 +61,8 @@ pub use admin::{
 pub use broker::{Broker, BrokerBuilder};
 pub use config::{Acks, CleanupPolicy, Isolation, LogConfig, TopicConfig, Visibility};
 pub use consumer::{
-    AutoCommit, Consumer, ConsumerBuilder, PollFuture, RebalanceCx, RebalanceListener, RecordStream, Start,
-    WakeupHandle,
+    AutoCommit, Consumer, ConsumerBuilder, ConsumerEvent, PollEventFuture, PollFuture, RebalanceCx,
+    RebalanceListener, RecordStream, RevocationGuard, Start, WakeupHandle,
 };
 pub use engine::BrokerEvent;
 pub use error::{Error, Result};

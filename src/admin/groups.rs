@@ -7,6 +7,7 @@ use crate::group::{GroupState, LagVerdict, MemberSnapshot, OffsetAndMetadata};
 use crate::types::{Timestamp, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// A group in the list of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +202,7 @@ impl Admin {
 impl From<MemberSnapshot> for MemberDescription {
     fn from(member: MemberSnapshot) -> Self {
         let MemberSnapshot { member_id, instance_id, client_id, epoch, topics, owned, target } = member;
+        let topics = Arc::unwrap_or_clone(topics);
         MemberDescription { member_id, instance_id, client_id, epoch, topics, assignment: owned, target }
     }
 }

@@ -138,6 +138,12 @@ impl Consumer {
         }
     }
 
+    /// Whether commits of its own wait for the disk.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.unsettled.iter().any(|ticket| ticket.has_failed().is_none()))
+    }
+
     /// Of commits that were refused while they waited nothing counts: all that it stands at is to be committed again.
     fn forget_refused(&mut self) {
         let Some(group) = &mut self.group else { return };

@@ -57,7 +57,7 @@ impl GroupConfig {
     fn subscription(&self) -> Result<Option<Subscription>> {
         match (&self.pattern, self.topics.is_empty()) {
             (None, true) => Ok(None),
-            (None, false) => Ok(Some(Subscription::Topics(self.topics.clone()))),
+            (None, false) => Ok(Some(Subscription::Topics(Arc::new(self.topics.clone())))),
             (Some(pattern), true) => Ok(Some(Subscription::Pattern(Pattern::new(pattern)?))),
             (Some(_), false) => {
                 let why = "a pattern may name topics too: say them all in one";

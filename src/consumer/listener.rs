@@ -2,7 +2,7 @@
 
 use super::{Consumer, Start};
 use crate::error::Result;
-use crate::group::OffsetAndMetadata;
+use crate::group::{OffsetAndMetadata, PendingCommit};
 use crate::types::TopicPartition;
 
 /// Hears of partitions that come and go. It is called within a poll, on the thread that polls, and never twice at once.
@@ -37,6 +37,10 @@ impl<'a> RebalanceCx<'a> {
         Self { consumer }
     }
 
+    pub(super) fn consumer(&mut self) -> &mut Consumer {
+        self.consumer
+    }
+
     /// As [`Consumer::commit`].
     ///
     /// # Errors
@@ -54,6 +58,25 @@ impl<'a> RebalanceCx<'a> {
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
     ) -> Result<()> {
         self.consumer.commit_offsets(offsets)
+    }
+
+    /// As [`Consumer::commit_async`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit_async(&mut self) -> Result<PendingCommit> {
+        self.consumer.commit_async()
+    }
+
+    /// As [`Consumer::commit_offsets_async`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit_offsets_async<O: Into<OffsetAndMetadata>>(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+    ) -> Result<PendingCommit> {
+        self.consumer.commit_offsets_async(offsets)
     }
 
     /// As [`Consumer::committed`].

@@ -1,5 +1,6 @@
 //! What a consumer knows of its group, and of itself in it.
 
+use super::event::Change;
 use super::listener::RebalanceListener;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -68,7 +69,7 @@ impl fmt::Debug for Profile {
 /// What it wants to read.
 #[derive(Debug, Clone)]
 pub(super) enum Subscription {
-    Topics(BTreeSet<String>),
+    Topics(Arc<BTreeSet<String>>),
     Pattern(Pattern),
 }
 
@@ -89,6 +90,10 @@ pub(super) struct Member {
     pub(super) must_look: bool,
     /// Somebody else has its instance id: it is out for good.
     pub(super) fenced: Option<Error>,
+    /// Whether the poll that is under way ends with each change of the assignment.
+    pub(super) tells_changes: bool,
+    /// The change that it ends with.
+    pub(super) change: Option<Change>,
     /// What its listener panicked with, until a poll has said so.
     pub(super) panicked: Option<Error>,
     engine: Arc<Engine>,
@@ -105,6 +110,8 @@ impl Member {
             has_changed: false,
             must_look: true,
             fenced: None,
+            tells_changes: false,
+            change: None,
             panicked: None,
             engine,
         }
@@ -124,7 +131,7 @@ impl Member {
         let topics = match &self.subscription {
             Subscription::Topics(topics) => topics.clone(),
             // The coordinator looks what it finds.
-            Subscription::Pattern(_) => BTreeSet::new(),
+            Subscription::Pattern(_) => Arc::default(),
         };
         let (owned, generation) = match (&self.caller, &self.before) {
             (Some(caller), _) => (self.owned.clone(), Some(caller.epoch)),
@@ -139,7 +146,8 @@ impl Member {
             rebalance_timeout: profile.max_poll_interval,
             owned,
             generation,
-            ..Join::new(member_id, topics, profile.assignor.clone())
+            topics,
+            ..Join::new(member_id, [""; 0], profile.assignor.clone())
         }
     }
 

@@ -1,7 +1,8 @@
 //! Reading records: of which partitions, from where on, and how many at a time.
 //!
 //! - `assignment`: the partitions, and where the consumer stands in each.
-//! - `member`: the consumer in its group. `rebalance`: following it. `listener`: what the program does then.
+//! - `member`: the consumer in its group. `rebalance`: following it. `listener`: what the program does then; `event`: the
+//!   same between polls, for tasks.
 //! - `commit`: what is dealt with, said by the program or by itself.
 //! - `wait`: a poll: fair turns between the partitions, and waiting for what is not there yet, in threads and in tasks.
 //! - `stream`: the same, record by record.
@@ -13,6 +14,7 @@
 mod assignment;
 mod builder;
 mod commit;
+mod event;
 mod group_config;
 mod listener;
 mod member;
@@ -22,6 +24,7 @@ mod wait;
 mod wakeup_handle;
 
 pub use builder::ConsumerBuilder;
+pub use event::{ConsumerEvent, PollEventFuture, RevocationGuard};
 pub use listener::{RebalanceCx, RebalanceListener};
 pub use member::AutoCommit;
 pub use stream::RecordStream;
@@ -156,7 +159,7 @@ impl Consumer {
     /// # Errors
     /// [`Error::IllegalState`] without a group, or for a consumer that was assigned partitions by hand.
     pub fn subscribe<'a>(&mut self, topics: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let topics = topics.into_iter().map(str::to_owned).collect();
+        let topics = Arc::new(topics.into_iter().map(str::to_owned).collect());
         self.set_subscription(Subscription::Topics(topics))
     }
 
@@ -171,7 +174,7 @@ impl Consumer {
 
     /// What it subscribes to by name, in order.
     pub fn subscription(&self) -> Vec<String> {
-        self.subscribed_topics().into_iter().collect()
+        self.subscribed_topics().iter().cloned().collect()
     }
 
     /// Commits if it does so by itself, gives up everything, and leaves its group. It may subscribe or be assigned
@@ -195,7 +198,7 @@ impl Consumer {
     /// [`Error::WokenUp`]; [`Error::NoPosition`] without a place to begin; [`Error::Corrupt`] for damage, again and again
     /// until somebody seeks past it; those of the disk. What was read before an error is returned first.
     pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
-        self.begin_poll();
+        self.begin_poll(false);
         let polled = self.poll_blocking(timeout);
         self.end_poll();
         polled
@@ -207,6 +210,54 @@ impl Consumer {
     /// As [`Consumer::poll`].
     pub fn poll_async(&mut self) -> PollFuture<'_> {
         PollFuture::new(self)
+    }
+
+    /// Records, or what changes in the assignment: the events of a [`RebalanceListener`], for tasks that have to await
+    /// something before they let go of a partition. What is revoked comes with a guard, and goes to others once that is
+    /// completed or dropped. Dropped before it is ready, it has taken nothing.
+    ///
+    /// A listener is called all the same, before the event. Other polls make no events; what a poll of theirs has changed
+    /// is not told later.
+    ///
+    /// ```
+    /// # use brooklet::{AutoCommit, Broker, ConsumerEvent, NewRecord, Start, TopicConfig};
+    /// # pollster::block_on(async {
+    /// # let broker = Broker::in_memory()?;
+    /// # broker.ensure_topic("orders", TopicConfig::new().partitions(2))?;
+    /// # broker.producer().build()?.send(NewRecord::to("orders").value("created"))?.wait()?;
+    /// # async fn write_down(_: &[String]) {}
+    /// # let mut first = true;
+    /// let billing = || broker.consumer().group("billing").subscribe(["orders"]).auto_commit(AutoCommit::Off);
+    /// let mut consumer = billing().start(Start::Earliest).build()?;
+    /// let mut unwritten = Vec::new();
+    /// loop {
+    ///     match consumer.poll_event_async().await? {
+    ///         ConsumerEvent::Records(records) => {
+    ///             unwritten.extend(records.iter().map(|record| format!("{record:?}")));
+    /// #           if !first { break }
+    /// #           first = false;
+    /// #           broker.consumer().group("billing").subscribe(["orders"]).build()?.poll(std::time::Duration::ZERO)?;
+    ///         }
+    ///         ConsumerEvent::Assigned { partitions, cx: _ } => println!("reading {partitions:?}"),
+    ///         ConsumerEvent::Revoked { mut guard, .. } => {
+    ///             // Nobody else has them yet, however long this takes.
+    ///             write_down(&unwritten).await;
+    ///             unwritten.clear();
+    ///             guard.commit_async()?.await?;
+    ///             guard.complete()?;
+    /// #           broker.producer().build()?.send_batch([0, 1].map(|to| NewRecord::to("orders").partition(to)))?;
+    ///         }
+    ///         // Others read them already, from what was committed.
+    ///         ConsumerEvent::Lost { .. } => unwritten.clear(),
+    ///     }
+    /// }
+    /// # assert_eq!(unwritten.len(), 1);
+    /// # assert_eq!(consumer.assignment().len(), 1);
+    /// # Ok::<(), brooklet::Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn poll_event_async(&mut self) -> PollEventFuture<'_> {
+        PollEventFuture::new(self)
     }
 
     /// Record by record, each owned, without an end. Dropped, it gives back what it has read ahead.
@@ -299,11 +350,14 @@ impl Consumer {
         self.leave_group()
     }
 
-    /// A poll begins.
+    /// A poll begins. Whether it ends with each change of the assignment.
     #[inline]
-    fn begin_poll(&mut self) {
-        if let Some(group) = &self.group {
-            group.member.iter().for_each(|member| member.link.begin_poll());
+    fn begin_poll(&mut self, tells_changes: bool) {
+        if let Some(group) = &mut self.group {
+            if let Some(member) = &mut group.member {
+                member.tells_changes = tells_changes;
+                member.link.begin_poll();
+            }
             self.auto_commit_if_due();
         }
     }

@@ -6,10 +6,12 @@
 //!        ├── something to give up ── commit ── `revoked` ── stop reading it ── acknowledge ── look again
 //!        └── something new ── begin at what is committed ── `assigned`
 //! ```
-//! Within a poll, and only where nothing is gathered yet that the poll has to return.
+//! Within a poll, and only where nothing is gathered yet that the poll has to return. A poll that is to end with each change
+//! (`event`) stops behind `revoked`, `lost` and `assigned`; the next one looks again.
 
 use super::Consumer;
 use super::assignment::Assigned;
+use super::event::Change;
 use super::listener::{RebalanceCx, RebalanceListener};
 use super::member::{Member, Subscription};
 use crate::error::{Error, Result};
@@ -17,6 +19,7 @@ use crate::group::{Caller, Membership};
 use crate::types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 impl Consumer {
     /// Whether the group may have something to say. Without a subscription this is a look at one word.
@@ -32,8 +35,11 @@ impl Consumer {
         self.member().into_iter().for_each(|member| member.must_look = false);
         let followed = self.rebalance();
         let Some(member) = self.member() else { return followed };
-        member.must_look |= followed.is_err();
+        member.must_look |= followed.is_err() || member.change.is_some();
         followed?;
+        if member.change.is_some() {
+            return Ok(());
+        }
         member.panicked.take().map_or(Ok(()), Err)
     }
 
@@ -46,6 +52,9 @@ impl Consumer {
                 Ok(false) => return Ok(()),
                 Err(error) => self.explain_loss(error)?,
             }
+            if self.has_changed() {
+                return Ok(());
+            }
         }
     }
 
@@ -57,6 +66,9 @@ impl Consumer {
             caller.epoch = view.epoch;
         }
         let gone: Vec<TopicPartition> = member.owned.difference(&view.assigned).cloned().collect();
+        if !gone.is_empty() && !self.revoke(&gone) {
+            return Ok(false);
+        }
         if !gone.is_empty() || view.has_to_give_up {
             self.give_up(&gone)?;
             return Ok(true);
@@ -97,7 +109,8 @@ impl Consumer {
                 if let Some(member) = self.member() {
                     member.fenced = Some(error.clone());
                 }
-                Err(error)
+                // Whoever hears of the loss as an event is told why by the next poll.
+                if self.has_changed() { Ok(()) } else { Err(error) }
             }
             Error::UnknownMember { .. } | Error::IllegalGeneration { .. } | Error::UnknownGroup { .. }
                 if was_member =>
@@ -109,25 +122,52 @@ impl Consumer {
         }
     }
 
-    /// Gives partitions up: commits, lets the listener have its say as their owner, stops reading them, and says so.
-    fn give_up(&mut self, gone: &[TopicPartition]) -> Result<()> {
-        if !gone.is_empty() {
-            self.settle();
-            self.auto_commit_now();
-            self.listen(|listener, consumer| listener.revoked(&mut RebalanceCx::new(consumer), gone));
-            self.unassign(gone);
+    /// Before partitions are given up: commits, and lets the listener have its say as their owner. Says whether they may go
+    /// at once, or whoever awaits an event has to say so.
+    fn revoke(&mut self, gone: &[TopicPartition]) -> bool {
+        self.settle();
+        self.auto_commit_now();
+        self.listen(|listener, consumer| listener.revoked(&mut RebalanceCx::new(consumer), gone));
+        self.note_change(|| Change::Revoked(gone.to_vec()));
+        !self.has_changed()
+    }
+
+    /// Gives partitions up: says so, and stops reading them. Whoever was too late with it has lost them.
+    pub(super) fn give_up(&mut self, gone: &[TopicPartition]) -> Result<()> {
+        // Whoever gets them has to find what was committed.
+        if let Some(group) = &self.group {
+            group.coordinator.settle(&group.group_id);
         }
+        self.acknowledge(gone)?;
+        self.let_go(gone);
+        Ok(())
+    }
+
+    /// The same where nobody would hear of an error, and nothing is waited for: the next poll does what is left to do, and
+    /// tells what went wrong.
+    pub(super) fn give_up_unheard(&mut self, gone: &[TopicPartition]) {
+        if self.is_unsettled() || self.acknowledge(gone).is_ok() {
+            self.let_go(gone);
+        }
+    }
+
+    /// Says what it owns without these.
+    fn acknowledge(&mut self, gone: &[TopicPartition]) -> Result<()> {
         let Some(group) = &mut self.group else { return Ok(()) };
         let Some(member) = &mut group.member else { return Ok(()) };
-        member.owned.retain(|partition| !gone.contains(partition));
-        // Whoever gets them has to find what was committed.
-        group.coordinator.settle(&group.group_id);
         if let Some(caller) = &mut member.caller {
-            let owned = member.owned.clone();
+            let owned = member.owned.iter().filter(|partition| !gone.contains(partition)).cloned().collect();
             // It may be in the next epoch already: the next look says so under that name.
             caller.epoch = group.coordinator.acknowledge(&group.group_id, caller, owned)?.epoch;
         }
         Ok(())
+    }
+
+    fn let_go(&mut self, gone: &[TopicPartition]) {
+        self.unassign(gone);
+        if let Some(member) = self.member() {
+            member.owned.retain(|partition| !gone.contains(partition));
+        }
     }
 
     /// Begins with what it was given.
@@ -142,6 +182,7 @@ impl Consumer {
             member.owned = view.assigned;
         }
         self.listen(|listener, consumer| listener.assigned(&mut RebalanceCx::new(consumer), &added));
+        self.note_change(|| Change::Assigned(added));
         Ok(())
     }
 
@@ -200,7 +241,26 @@ impl Consumer {
         self.unassign(&lost);
         if !lost.is_empty() {
             self.listen(|listener, _| listener.lost(&lost));
+            self.note_change(|| Change::Lost(lost));
         }
+    }
+
+    /// Ends the poll with this, if it is one that does.
+    fn note_change(&mut self, change: impl FnOnce() -> Change) {
+        if let Some(member) = self.member().filter(|member| member.tells_changes) {
+            member.change = Some(change());
+        }
+    }
+
+    /// Whether there is a change to end the poll with.
+    pub(super) fn has_changed(&self) -> bool {
+        let member = self.group.as_ref().and_then(|group| group.member.as_ref());
+        member.is_some_and(|member| member.change.is_some())
+    }
+
+    /// The change that the poll has ended with.
+    pub(super) fn take_change(&mut self) -> Option<Change> {
+        self.member().and_then(|member| member.change.take())
     }
 
     /// Calls the listener, if there is one. A panic is kept for the poll to tell.
@@ -276,10 +336,10 @@ impl Consumer {
     }
 
     /// What it subscribes to by name.
-    pub(super) fn subscribed_topics(&self) -> BTreeSet<String> {
+    pub(super) fn subscribed_topics(&self) -> Arc<BTreeSet<String>> {
         match self.group.as_ref().and_then(|group| group.member.as_ref()).map(|member| &member.subscription) {
             Some(Subscription::Topics(topics)) => topics.clone(),
-            _ => BTreeSet::new(),
+            _ => Arc::default(),
         }
     }
 }

@@ -121,6 +121,10 @@ impl Consumer {
         {
             return Some(Err(error));
         }
+        if self.has_changed() {
+            // Nothing is gathered: the event comes first.
+            return Some(Ok(Records::new()));
+        }
         if let Err(error) = self.engine.check_open().and_then(|()| self.take_turns(gathering)) {
             // It comes again with the next poll, which has nothing to return before it.
             return Some(if gathering.records.is_empty() { Err(error) } else { Ok(gathering.take()) });
@@ -177,11 +181,24 @@ pub(super) struct Polling {
     alarm: Option<Alarm>,
     /// For a commit that falls due while nothing comes.
     commit_alarm: Option<Alarm>,
+    /// Whether it ends with each change of the assignment, or only with records.
+    tells_changes: bool,
 }
 
 impl Polling {
     pub(super) fn new() -> Self {
-        Self { gathering: Gathering::new(), waiting: Waiting::default(), alarm: None, commit_alarm: None }
+        Self {
+            gathering: Gathering::new(),
+            waiting: Waiting::default(),
+            alarm: None,
+            commit_alarm: None,
+            tells_changes: false,
+        }
+    }
+
+    /// One that ends without records when the assignment changes.
+    pub(super) fn of_events() -> Self {
+        Self { tells_changes: true, ..Self::new() }
     }
 
     pub(super) fn poll(
@@ -189,9 +206,9 @@ impl Polling {
         consumer: &mut Consumer,
         context: &mut Context<'_>,
     ) -> Poll<Result<Records>> {
-        let Self { gathering, waiting, alarm, commit_alarm } = self;
+        let Self { gathering, waiting, alarm, commit_alarm, tells_changes } = self;
         if gathering.records.is_empty() {
-            consumer.begin_poll();
+            consumer.begin_poll(*tells_changes);
         }
         let signal = consumer.shared.signal.clone();
         let polled = signal.poll(waiting, context, || {

@@ -112,11 +112,15 @@ impl Engine {
             let (value, why) = (total.to_string(), "the topic has as many already");
             return Err(Error::InvalidConfig { setting: "partitions", value, why });
         }
+        if total != wanted {
+            // What is refused changes nothing, and so does not finish the earlier attempt either.
+            catalog.clone().add_partitions(name, total)?;
+            self.refuse_strays(name, wanted..total)?;
+        }
         self.extend(&mut catalog, &topic, wanted)?;
         if total != wanted {
             let mut changed = catalog.clone();
             changed.add_partitions(name, total)?;
-            self.refuse_strays(name, wanted..total)?;
             self.store(&mut catalog, changed)?;
             self.extend(&mut catalog, &topic, total)?;
         }

@@ -11,11 +11,11 @@
 //!
 //! - Only space that the file system has set aside is written to, so that a full disk is an error of [`File::allocate`]
 //!   and not a signal. What lies behind goes to the file with a call.
+//! - A page is made by writing zeros to the file where nothing is yet, ahead of the writer and perhaps by another thread.
+//!   Zeros come only behind `settled`, under a lock; bytes only before it. Whoever writes moves it first.
 //! - What was written is handed out without a copy, and so must never change again. Whoever writes or cuts below `written`
 //!   makes the map part with the file from there on: readers keep a copy of their own in the same place, and the file
 //!   goes on without a map.
-//! - A page is made by writing zeros to the file where nothing is yet, ahead of the writer and perhaps by another thread.
-//!   Zeros come only behind `settled`, under a lock; bytes only before it. Whoever writes moves it first.
 //! - That holds for whoever changes the file through this handle. A file that another process cuts under the map ends
 //!   this one with a SIGBUS, as for every program that maps files; the log's directory has a lock against that.
 

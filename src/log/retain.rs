@@ -56,14 +56,14 @@ impl Log {
     /// ahead is not believed for a while, and the answer says so.
     ///
     /// Durable when it returns. A crash before leaves the old start, or the new one and perhaps files before it, which the
-    /// next call removes. Works on a full disk. If there is something to be removed, appends wait for a sync.
+    /// next call removes. Works on a full disk. Appends wait for a sync only where the segment that they go to is removed too.
     ///
     /// # Errors
     /// Those of the disk. A segment that could not be unlinked is not part of the log any more.
     pub fn enforce_retention(&self, config: &RetentionConfig) -> Result<Removed> {
         let time = self.believed_time();
         let mut removed = Removed { segments: Vec::new(), start: self.marks.start(), doubt: time.doubt };
-        if self.plan_removal(config, time.now)?.is_empty() {
+        if self.plan_removal(self.segments.load().all(), config, time.now)?.is_empty() {
             return Ok(removed);
         }
         self.check_writable()?;
@@ -82,10 +82,14 @@ impl Log {
         })
     }
 
-    fn plan_removal(&self, config: &RetentionConfig, now: Timestamp) -> Result<Vec<RemovalReason>> {
-        let segments = self.segments.load();
+    fn plan_removal(
+        &self,
+        segments: &[Arc<Segment>],
+        config: &RetentionConfig,
+        now: Timestamp,
+    ) -> Result<Vec<RemovalReason>> {
         let candidates =
-            segments.all().iter().map(|segment| self.candidate(segment)).collect::<Result<Vec<_>>>()?;
+            segments.iter().map(|segment| self.candidate(segment)).collect::<Result<Vec<_>>>()?;
         Ok(retention::plan(&candidates, self.marks.start(), now, config))
     }
 
@@ -105,44 +109,81 @@ impl Log {
     }
 
     /// Moves the start, durably, and takes the segments before it out of the list. Their files are still there.
+    ///
+    /// Closed segments do not change, and nobody else takes them away while there are no flushes: so only where the active
+    /// one goes too, or the note of the durable end does not stand behind them yet, do appends wait for the disk.
     fn part_with_leading(
         &self,
         config: &RetentionConfig,
         now: Timestamp,
     ) -> Result<(Vec<Arc<Segment>>, Vec<RemovalReason>)> {
-        let mut writer = self.writer.lock();
         self.check_writable()?;
-        let mut reasons = self.plan_removal(config, now)?;
-        if reasons.len() == self.segments.load().all().len() {
-            self.roll_expired(&mut writer, &mut reasons)?;
-        }
-        if reasons.is_empty() {
-            return Ok((Vec::new(), reasons));
-        }
-        self.flush_holding(&mut writer)?;
         let segments = self.segments.load_full();
-        let (gone, kept) = segments.all().split_at(reasons.len());
-        let start = kept[0].base_offset().max(self.marks.start());
-        self.commit(|state| {
-            self.stand(&writer, state);
-            state.start_offset = start;
-        })?;
-        self.marks.set(Mark::Start, start);
-        writer.unsynced.retain(|segment| !gone.iter().any(|gone| Arc::ptr_eq(gone, segment)));
-        self.segments.store(Arc::new(SegmentList::new(kept.to_vec())));
-        Ok((gone.to_vec(), reasons))
+        let mut reasons = self.plan_removal(segments.all(), config, now)?;
+        let next_base = segments.all().get(reasons.len()).map(|next| next.base_offset());
+        let stands_behind = |base: &u64| {
+            self.durable_end.state().segment_base >= *base && self.marks.durable_end() >= self.start_at(*base)
+        };
+        let (mut writer, start) = match next_base.filter(stands_behind) {
+            _ if reasons.is_empty() => return Ok((Vec::new(), reasons)),
+            Some(base) => {
+                let start = self.start_at(base);
+                // Whoever deletes records moves it as well, further perhaps, and holds the write lock for that alone.
+                self.commit(|state| state.start_offset = start.max(state.start_offset))?;
+                (self.writer.lock(), start)
+            }
+            None => {
+                let mut writer = self.writer.lock();
+                reasons = self.roll_expired(&mut writer, config, now)?;
+                if reasons.is_empty() {
+                    return Ok((Vec::new(), reasons));
+                }
+                self.flush_holding(&mut writer)?;
+                let start = self.start_at(self.segments.load().all()[reasons.len()].base_offset());
+                self.commit(|state| {
+                    self.stand(&writer, state);
+                    state.start_offset = start;
+                })?;
+                (writer, start)
+            }
+        };
+        Ok((self.begin_behind(&mut writer, reasons.len(), start), reasons))
     }
 
-    /// Begins a new segment because all of the active one has expired. Without room for its file the active one stays, and
-    /// the others go first.
-    fn roll_expired(&self, writer: &mut Writer, reasons: &mut Vec<RemovalReason>) -> Result<()> {
-        match self.roll(writer, self.marks.end()) {
-            Err(Error::DiskFull { .. }) if reasons.len() > 1 => {
-                reasons.pop();
-                Ok(())
+    /// Where the log starts once the segment of this base offset is its first.
+    fn start_at(&self, base_offset: u64) -> u64 {
+        base_offset.max(self.marks.start())
+    }
+
+    /// The log starts there from now on, and its leading segments are none of its own any more.
+    fn begin_behind(&self, writer: &mut Writer, leading: usize, start: u64) -> Vec<Arc<Segment>> {
+        self.marks.set(Mark::Start, self.start_at(start));
+        let segments = self.segments.load_full();
+        let (gone, kept) = segments.all().split_at(leading);
+        let first_base = kept[0].base_offset();
+        writer.unsynced.retain(|segment| segment.base_offset() >= first_base);
+        self.segments.store(Arc::new(SegmentList::new(kept.to_vec())));
+        gone.to_vec()
+    }
+
+    /// Says what is to go now that nobody appends, and begins a new segment if that is all. Without room for its file the
+    /// active one stays, and the others go first.
+    fn roll_expired(
+        &self,
+        writer: &mut Writer,
+        config: &RetentionConfig,
+        now: Timestamp,
+    ) -> Result<Vec<RemovalReason>> {
+        self.check_writable()?;
+        let segments = self.segments.load_full();
+        let mut reasons = self.plan_removal(segments.all(), config, now)?;
+        if reasons.len() == segments.all().len() {
+            match self.roll(writer, self.marks.end()) {
+                Err(Error::DiskFull { .. }) if reasons.len() > 1 => drop(reasons.pop()),
+                other => other?,
             }
-            other => other,
         }
+        Ok(reasons)
     }
 
     fn unlink(&self, segments: &[Arc<Segment>]) -> Result<()> {

@@ -21,7 +21,8 @@ impl Log {
         let _writer = self.writer.lock();
         self.check_writable()?;
         if offset > self.marks.start() {
-            self.commit(|state| state.start_offset = offset)?;
+            // Retention may have moved it further, durably, and is about to say so.
+            self.commit(|state| state.start_offset = offset.max(state.start_offset))?;
             self.marks.set(Mark::Start, offset);
         }
         Ok(self.marks.start())

@@ -52,14 +52,12 @@ impl Survey {
     }
 
     /// Finishes what compaction had begun: the manifest is the moment at which a segment takes the place of others, and
-    /// their files follow. The manifest itself may not be durable yet, if a process was killed just then.
+    /// their files follow. The manifest's name may not be durable yet, if a process was killed just then; its bytes are,
+    /// since it says so only where it was replaced as a whole.
     pub(super) fn finish_swaps(&mut self, home: &Home) -> Result<()> {
         let due: Vec<u64> = self.contents.swapping.intersection(&self.unswapped).copied().collect();
         if due.is_empty() {
             return Ok(());
-        }
-        if let Some(manifest) = &self.manifest {
-            manifest.sync()?;
         }
         home.fs.sync_dir(&home.dir).or_io("sync", &home.dir)?;
         for base_offset in due {

@@ -6,12 +6,13 @@
 
 use super::header::{NO_TIMESTAMP, timestamp_from_millis};
 use super::layout::{CRC, HEADER_LEN};
-use super::varint::{encode_varint, encode_varlong};
+use super::varint::{encode_varint, encode_varlong, varint_len, varlong_len};
 use super::{Attributes, Batch, BatchHeader, Compression, RecordView, TimestampType, checksum};
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
 const NULL: i32 = -1;
+const ATTRIBUTES_LEN: usize = 1;
 
 impl Batch<'_> {
     /// Its bytes with just these of its records, of which there is one at least. A horizon is when its tombstones and its
@@ -20,16 +21,18 @@ impl Batch<'_> {
         assert!(!records.is_empty(), "a batch without records is an emptied one");
         let header = self.header();
         let (base, has_horizon) = base_timestamp(header, records, horizon);
-        let mut payload = Vec::with_capacity(self.bytes().len());
-        let mut body = Vec::new();
-        for record in records {
-            body.clear();
-            encode_body(record, header.base_offset, base, &mut body)?;
-            encode_varint(length(body.len())?, &mut payload);
-            payload.extend_from_slice(&body);
+        let mut bytes = Vec::with_capacity(self.bytes().len());
+        bytes.resize(HEADER_LEN, 0);
+        let encode = |out: &mut Vec<u8>| {
+            records.iter().try_for_each(|record| encode_record(record, header.base_offset, base, out))
+        };
+        if header.compression() == Compression::None {
+            encode(&mut bytes)?;
+        } else {
+            let mut payload = Vec::new();
+            encode(&mut payload)?;
+            header.compression().compress(&payload, &mut bytes)?;
         }
-        let mut bytes = vec![0; HEADER_LEN];
-        header.compression().compress(&payload, &mut bytes)?;
         let size = length(bytes.len())? as u32;
         let timestamps = records.iter().map(millis).max().unwrap_or(NO_TIMESTAMP);
         let max_timestamp = match header.timestamp_type() {
@@ -86,11 +89,24 @@ fn millis(record: &RecordView<'_>) -> i64 {
     record.timestamp().map_or(NO_TIMESTAMP, Timestamp::as_millis)
 }
 
-fn encode_body(record: &RecordView<'_>, base_offset: u64, base: i64, out: &mut Vec<u8>) -> Result<()> {
+fn encode_record(record: &RecordView<'_>, base_offset: u64, base: i64, out: &mut Vec<u8>) -> Result<()> {
     let delta = i32::try_from(record.offset() - base_offset).expect("a record lies within its batch");
-    out.push(0); // attributes, which have no meaning yet
     let timestamp_delta =
         millis(record).checked_sub(base).expect("the base was chosen so that it reaches all");
+    let field_len = |field: Option<&[u8]>| match field {
+        None => Ok(varint_len(NULL)),
+        Some(bytes) => length(bytes.len()).map(|len| varint_len(len) + bytes.len()),
+    };
+    let headers = record.headers();
+    let body_len = ATTRIBUTES_LEN
+        + varlong_len(timestamp_delta)
+        + varint_len(delta)
+        + field_len(record.key())?
+        + field_len(record.value())?
+        + varint_len(length(headers.len())?)
+        + headers.rest().len();
+    encode_varint(length(body_len)?, out);
+    out.push(0); // attributes, which have no meaning yet
     encode_varlong(timestamp_delta, out);
     encode_varint(delta, out);
     for field in [record.key(), record.value()] {
@@ -102,8 +118,8 @@ fn encode_body(record: &RecordView<'_>, base_offset: u64, base: i64, out: &mut V
             }
         }
     }
-    encode_varint(length(record.headers().len())?, out);
-    out.extend_from_slice(record.headers().rest());
+    encode_varint(length(headers.len())?, out);
+    out.extend_from_slice(headers.rest());
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
 
@@ -22,6 +22,9 @@ pub(crate) struct Disk {
 #[derive(Default)]
 struct Faults {
     full: AtomicBool,
+    /// How many bytes all files together may have.
+    room: Mutex<Option<u64>>,
+    log_bytes: AtomicU64,
     syncs_fail: AtomicBool,
     reads_fail: AtomicBool,
     log_syncs: AtomicUsize,
@@ -31,6 +34,27 @@ struct Faults {
 impl Disk {
     pub(crate) fn set_full(&self, full: bool) {
         self.faults.full.store(full, Ordering::SeqCst);
+    }
+
+    /// All files together get no larger than so many bytes; what is there already may be written over.
+    pub(crate) fn set_room(&self, bytes: Option<u64>) {
+        *self.faults.room.lock() = bytes;
+    }
+
+    /// How many bytes of batches were written, to segments old and new, since this was asked last.
+    pub(crate) fn count_log_bytes(&self) -> u64 {
+        self.faults.log_bytes.swap(0, Ordering::SeqCst)
+    }
+
+    /// Whether a file may have so many bytes.
+    fn take_room(&self, file: &dyn File, len: u64) -> io::Result<()> {
+        self.faults.take_space()?;
+        let Some(room) = *self.faults.room.lock() else { return Ok(()) };
+        let more = len.saturating_sub(file.len()?);
+        if more > 0 && self.bytes_under(Path::new("/")) + more > room {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     pub(crate) fn set_syncs_fail(&self, fail: bool) {
@@ -88,7 +112,8 @@ impl Disk {
 
     fn wrap(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
         let is_log = path.extension().is_some_and(|extension| extension == "log");
-        Arc::new(Opened { inner, faults: self.faults.clone(), is_log })
+        let has_batches = path.to_string_lossy().contains(".log");
+        Arc::new(Opened { inner, disk: self.clone(), faults: self.faults.clone(), is_log, has_batches })
     }
 }
 
@@ -150,8 +175,10 @@ impl Faults {
 
 struct Opened {
     inner: Arc<dyn File>,
+    disk: Disk,
     faults: Arc<Faults>,
     is_log: bool,
+    has_batches: bool,
 }
 
 impl fmt::Debug for Opened {
@@ -173,12 +200,15 @@ impl File for Opened {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.faults.take_space()?;
+        self.disk.take_room(self.inner.as_ref(), offset + bytes.len() as u64)?;
+        if self.has_batches {
+            self.faults.log_bytes.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        }
         self.inner.write_at(offset, bytes)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        self.faults.take_space()?;
+        self.disk.take_room(self.inner.as_ref(), len)?;
         self.inner.allocate(len)
     }
 

@@ -2,9 +2,9 @@
 
 use crate::world::*;
 use brooklet::{
-    Acks, Admin, Broker, BrokerBuilder, Consumer, ConsumerBuilder, Error, NewRecord, Partition, PollFuture,
-    Producer, ProducerBuilder, Receipt, ReceiptFuture, Record, RecordStream, Records, SendFuture, Start,
-    Topic, TopicConfig, WakeupHandle,
+    Acks, Admin, Broker, BrokerBuilder, Consumer, ConsumerBuilder, Error, NewRecord, Partition,
+    PollEventFuture, PollFuture, Producer, ProducerBuilder, Receipt, ReceiptFuture, Record, RecordStream,
+    Records, RevocationGuard, SendFuture, Start, Topic, TopicConfig, WakeupHandle,
 };
 use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
@@ -40,6 +40,8 @@ fn handles_are_send_and_sync_and_futures_are_send() {
     moved::<SendFuture<'static>>();
     moved::<PollFuture<'static>>();
     moved::<RecordStream<'static>>();
+    moved::<PollEventFuture<'static>>();
+    moved::<RevocationGuard<'static>>();
     let world = World::new();
     passed_on(world.consumer().stream().next());
 }

@@ -8,6 +8,7 @@ mod committing;
 mod compaction;
 mod consuming;
 mod disk;
+mod full;
 mod futures;
 mod groups;
 mod lifecycle;

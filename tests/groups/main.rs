@@ -5,6 +5,7 @@ mod copy;
 #[path = "../broker/disk.rs"]
 #[expect(dead_code, reason = "the tests of the broker do more with it")]
 mod disk;
+mod events;
 mod fencing;
 mod journal;
 mod member;

@@ -10,6 +10,7 @@ use brooklet::assignors::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn texts(value: &Value) -> impl Iterator<Item = String> {
     value.as_array().expect("a list").iter().map(|text| text.as_str().expect("a text").to_owned())
@@ -27,7 +28,7 @@ fn member(value: &Value) -> MemberSubscription {
     MemberSubscription {
         member_id: value["id"].as_str().expect("an id").to_owned(),
         instance_id: value["instance"].as_str().map(str::to_owned),
-        topics: texts(&value["topics"]).collect(),
+        topics: Arc::new(texts(&value["topics"]).collect()),
         owned: partitions(&value["owned"]),
         generation: value["generation"].as_u64().map(|generation| generation as u32),
     }

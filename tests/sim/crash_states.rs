@@ -163,7 +163,7 @@ impl Scenario {
 
 /// Opens a crashed disk, holds it against the ledger, and does both a second time: recovering twice is recovering once.
 /// Says what is there, and with which operation the first recovery was over.
-fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<(Ledger, u64), Broken> {
+pub(crate) fn reopened(run: &mut Run, ledger: &Ledger, end: End) -> Result<(Ledger, u64), Broken> {
     run.open().map_err(|error| format!("opening: {error}"))?;
     let recovered = run.disk.ops();
     let log = run.world.as_ref().expect("it is open").log.clone();

@@ -17,8 +17,8 @@ impl Engine {
     pub(super) fn compact_some(&self) {
         let now = self.clock.monotonic();
         let begun = self.cleaning.schedule.lock().compacting.take();
-        let (partition, done) = match begun {
-            Some((partition, done)) if !partition.is_deleted() => (partition, done),
+        let mut compacting = match begun {
+            Some(compacting) if !compacting.partition.is_deleted() => compacting,
             _ => {
                 if !self.cleaning.schedule.lock().is_compaction_due(now) {
                     return;
@@ -28,24 +28,24 @@ impl Engine {
                     self.cleaning.schedule.lock().nothing_to_compact(now, is_any_compacted);
                     return;
                 };
-                (partition, Compacted::default())
+                Compacting::of(partition)
             }
         };
-        let config = CompactionConfig::from(partition.settings().as_ref());
-        match compact_step(&partition, &config) {
-            Ok(step) => self.note_step(partition, done.followed_by(&step), now),
-            Err(error) => self.note_failure(&partition, error, now),
+        let config = CompactionConfig::from(compacting.partition.settings().as_ref());
+        match compacting.step(&config) {
+            Ok(_) => self.note_step(compacting, now),
+            Err(error) => self.note_failure(&compacting.partition, error, now),
         }
     }
 
-    fn note_step(&self, partition: Partition, done: Compacted, now: Duration) {
-        match done.progress {
-            CompactionProgress::More => self.cleaning.schedule.lock().compacting = Some((partition, done)),
+    fn note_step(&self, compacting: Compacting, now: Duration) {
+        match compacting.done.progress {
+            CompactionProgress::More => self.cleaning.schedule.lock().compacting = Some(compacting),
             // Somebody else compacts it, or it has changed since it was chosen.
             CompactionProgress::Idle => self.cleaning.schedule.lock().nothing_to_compact(now, true),
             CompactionProgress::Finished => {
-                let partition = partition.id().as_ref().clone();
-                self.tell(&BrokerEvent::Compacted { partition, compacted: done });
+                let partition = compacting.partition.id().as_ref().clone();
+                self.tell(&BrokerEvent::Compacted { partition, compacted: compacting.done });
             }
         }
     }
@@ -115,40 +115,73 @@ fn compact_all(partition: &Partition) -> Result<Compacted> {
         return Err(error);
     }
     let until = log.begin_segment()?;
-    let mut done = Compacted::default();
+    let mut compacting = Compacting::of(partition.clone());
     loop {
         let before = log.first_dirty_offset();
-        let step = compact_step(partition, &config)?;
+        let step = compacting.step(&config)?;
         let (progress, reached) = (step.progress, step.first_dirty);
-        done = done.followed_by(&step);
         let gets_on = progress == CompactionProgress::More
             || (progress == CompactionProgress::Finished && before < reached && reached < until);
         if !gets_on {
-            return Ok(done);
+            return Ok(compacting.done);
         }
     }
 }
 
-fn compact_step(partition: &Partition, config: &CompactionConfig) -> Result<Compacted> {
-    // Asked before the log is, which in turn may be waited for by one who truncates it and holds the producers.
-    let last_batches = LastBatches::of(&partition.producers()?);
-    partition.log().compact(config, &|header| last_batches.has(header), STEP_BYTES)
+/// A partition that is being compacted.
+#[derive(Debug)]
+pub(super) struct Compacting {
+    partition: Partition,
+    /// What was done so far.
+    done: Compacted,
+    /// As they were when its round began, or before.
+    last_batches: Option<LastBatches>,
+}
+
+impl Compacting {
+    fn of(partition: Partition) -> Self {
+        Self { partition, done: Compacted::default(), last_batches: None }
+    }
+
+    fn step(&mut self, config: &CompactionConfig) -> Result<Compacted> {
+        let log = self.partition.log();
+        let epoch = log.leader_epoch();
+        let last_batches = match self.last_batches.take().filter(|known| known.epoch == epoch) {
+            Some(known) => known,
+            // Asked before the log is, which in turn may be waited for by one who truncates it and holds the producers.
+            None => LastBatches::of(&self.partition)?,
+        };
+        let step = log.compact(config, &|header| last_batches.has(header), STEP_BYTES)?;
+        self.last_batches = (step.progress == CompactionProgress::More).then_some(last_batches);
+        self.done = self.done.followed_by(&step);
+        Ok(step)
+    }
 }
 
 /// The batches by which producers are known: that with the last records of each, or its marker if it has no records.
-struct LastBatches(BTreeMap<i64, (Option<u64>, i16)>);
+///
+/// They are asked for once in a round. What was appended since may be somebody's last batch as well, and is taken for one.
+#[derive(Debug)]
+struct LastBatches {
+    of_producers: BTreeMap<i64, (Option<u64>, i16)>,
+    /// The life of the log that they are of, and where it ended then.
+    epoch: i32,
+    end: u64,
+}
 
 impl LastBatches {
-    fn of(producers: &[ProducerStateEntry]) -> Self {
+    fn of(partition: &Partition) -> Result<Self> {
+        let (epoch, end) = (partition.log().leader_epoch(), partition.watermarks().end);
         let last = |entry: &ProducerStateEntry| {
             let offset = entry.last_batch().map(|batch| batch.last_offset);
             (entry.producer_id, (offset, entry.producer_epoch))
         };
-        Self(producers.iter().map(last).collect())
+        Ok(Self { of_producers: partition.producers()?.iter().map(last).collect(), epoch, end })
     }
 
     fn has(&self, header: &BatchHeader) -> bool {
-        match self.0.get(&header.producer_id) {
+        match self.of_producers.get(&header.producer_id) {
+            _ if header.last_offset() >= self.end => true,
             Some((Some(last_offset), _)) => *last_offset == header.last_offset(),
             Some((None, epoch)) => header.is_control() && header.producer_epoch == *epoch,
             None => false,

@@ -1,6 +1,6 @@
 //! When to look for what can be cleaned. Pure: it is told the time.
 
-use crate::log::Compacted;
+use super::compaction::Compacting;
 use crate::partition::Partition;
 use crate::types::TopicPartition;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,8 +21,8 @@ pub(super) struct Schedule {
     /// Those whose retention is still to be enforced in this check.
     pub(super) unchecked: VecDeque<Partition>,
     compact_at: Option<Duration>,
-    /// The one that is being compacted, and what was done of its round so far.
-    pub(super) compacting: Option<(Partition, Compacted)>,
+    /// The one of which a round has begun.
+    pub(super) compacting: Option<Compacting>,
     resting: BTreeMap<Arc<TopicPartition>, Duration>,
 }
 

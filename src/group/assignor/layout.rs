@@ -6,19 +6,21 @@
 //! partitions  topic by topic, in order           0, 1, 2, ..      bases[topic] + number
 //! ```
 //! So the order of the numbers is the order of the names, and a tie is broken by the smaller number. Memory grows with
-//! partitions + members + subscriptions, and never with a product of these.
+//! partitions + members + different subscriptions, and never with a product of these.
 
 use super::Assignment;
 use super::subscriptions::{MemberSubscription, Subscriptions, named};
+use super::wishes::Wishes;
 use crate::types::TopicPartition;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A group in numbers.
 pub(super) struct Layout<'a> {
     members: Vec<&'a MemberSubscription>,
     topics: Vec<(&'a str, u32)>,
-    /// The topics of each member, in order.
-    subscriptions: Vec<Vec<u32>>,
+    /// Who wants the same, and what that is.
+    wishes: Wishes,
     bases: Vec<usize>,
     partitions: usize,
 }
@@ -26,17 +28,19 @@ pub(super) struct Layout<'a> {
 impl<'a> Layout<'a> {
     pub(super) fn new(group: &'a Subscriptions) -> Self {
         let members: Vec<_> = group.members().collect();
-        let all: Vec<_> = group.topics().collect();
-        let mut subscriptions: Vec<_> =
-            members.iter().map(|member| numbers_of(&member.topics, &all)).collect();
-        let topics = keep_subscribed(all, &mut subscriptions);
+        let (wishes, topics) = Wishes::new(&members, group.topics().collect());
         let mut partitions = 0;
         let mut bases = Vec::with_capacity(topics.len());
         for (_, count) in &topics {
             bases.push(partitions);
             partitions += *count as usize;
         }
-        Layout { members, topics, subscriptions, bases, partitions }
+        Layout { members, topics, wishes, bases, partitions }
+    }
+
+    /// Whether all members subscribe to the same, be it there or not.
+    pub(super) fn wants_one_thing(&self) -> bool {
+        self.wishes.len() <= 1
     }
 
     pub(super) fn members(&self) -> &[&'a MemberSubscription] {
@@ -78,19 +82,14 @@ impl<'a> Layout<'a> {
     }
 
     /// The members that subscribe to each topic, in order of their ids.
-    pub(super) fn subscribers(&self) -> Vec<Vec<u32>> {
-        self.subscribers_in(0..self.members.len() as u32)
+    pub(super) fn subscribers(&self) -> Vec<Rc<[u32]>> {
+        let order: Vec<u32> = (0..self.members.len() as u32).collect();
+        self.subscribers_in(&order)
     }
 
     /// The members that subscribe to each topic, in this order of the members.
-    pub(super) fn subscribers_in(&self, order: impl IntoIterator<Item = u32>) -> Vec<Vec<u32>> {
-        let mut subscribers = vec![Vec::new(); self.topics.len()];
-        for member in order {
-            for topic in &self.subscriptions[member as usize] {
-                subscribers[*topic as usize].push(member);
-            }
-        }
-        subscribers
+    pub(super) fn subscribers_in(&self, order: &[u32]) -> Vec<Rc<[u32]>> {
+        self.wishes.subscribers(self.topics.len(), order)
     }
 
     /// The members in the order of those assignors that remember nothing: static ones first, by instance id, then the
@@ -117,37 +116,4 @@ impl<'a> Layout<'a> {
         let ids = self.members.iter().map(|member| member.member_id.clone());
         ids.zip(shares.into_iter().map(BTreeSet::from_iter)).collect()
     }
-}
-
-/// The places of these names among all topics. Both are in order: so one walk finds them, unless they are few among many.
-fn numbers_of(names: &BTreeSet<String>, all: &[(&str, u32)]) -> Vec<u32> {
-    const FEW: usize = 16;
-    if names.len().saturating_mul(FEW) < all.len() {
-        let find = |name: &String| all.binary_search_by_key(&name.as_str(), |(topic, _)| topic).ok();
-        return names.iter().filter_map(find).map(|at| at as u32).collect();
-    }
-    let mut found = Vec::with_capacity(names.len());
-    let mut at = 0;
-    for name in names {
-        while all.get(at).is_some_and(|(topic, _)| *topic < name.as_str()) {
-            at += 1;
-        }
-        if all.get(at).is_some_and(|(topic, _)| topic == name) {
-            found.push(at as u32);
-        }
-    }
-    found
-}
-
-/// Leaves out topics that nobody subscribes to, and numbers the others anew.
-fn keep_subscribed<'a>(all: Vec<(&'a str, u32)>, subscriptions: &mut [Vec<u32>]) -> Vec<(&'a str, u32)> {
-    let mut is_subscribed = vec![false; all.len()];
-    subscriptions.iter().flatten().for_each(|topic| is_subscribed[*topic as usize] = true);
-    let (mut kept, mut numbers) = (Vec::new(), vec![0; all.len()]);
-    for (at, topic) in all.into_iter().enumerate().filter(|(at, _)| is_subscribed[*at]) {
-        numbers[at] = kept.len() as u32;
-        kept.push(topic);
-    }
-    subscriptions.iter_mut().flatten().for_each(|topic| *topic = numbers[*topic as usize]);
-    kept
 }

@@ -42,6 +42,7 @@ mod range;
 mod round_robin;
 mod sticky;
 mod subscriptions;
+mod wishes;
 
 pub use cooperative_sticky::CooperativeSticky;
 pub use range::Range;
@@ -50,6 +51,7 @@ pub use sticky::Sticky;
 pub use subscriptions::{MemberSubscription, Subscriptions};
 
 pub(crate) use lawful::{ask, retain_lawful};
+pub(crate) use wishes::places;
 
 use crate::types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,14 +23,14 @@ impl Assignor for Range {
     fn assign(&self, group: &Subscriptions) -> Assignment {
         let layout = Layout::new(group);
         let mut owners = vec![None; layout.partitions_len()];
-        let in_order = layout.subscribers_in(layout.static_members_first());
+        let in_order = layout.subscribers_in(&layout.static_members_first());
         for (topic, subscribers) in in_order.into_iter().enumerate() {
             let mut partitions = layout.partitions_of(topic);
             let (each, one_more) =
                 (partitions.len() / subscribers.len(), partitions.len() % subscribers.len());
-            for (place, member) in subscribers.into_iter().enumerate() {
+            for (place, member) in subscribers.iter().enumerate() {
                 let share = each + usize::from(place < one_more);
-                partitions.by_ref().take(share).for_each(|partition| owners[partition] = Some(member));
+                partitions.by_ref().take(share).for_each(|partition| owners[partition] = Some(*member));
             }
         }
         layout.assignment(&owners)

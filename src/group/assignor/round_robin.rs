@@ -28,15 +28,13 @@ impl Assignor for RoundRobin {
         }
         let mut owners = vec![None; layout.partitions_len()];
         let mut turn = 0;
-        for (topic, subscribers) in layout.subscribers().into_iter().enumerate() {
-            let mut takers: Vec<usize> = subscribers.iter().map(|member| places[*member as usize]).collect();
-            takers.sort_unstable();
+        for (topic, takers) in layout.subscribers_in(&circle).into_iter().enumerate() {
             for partition in layout.partitions_of(topic) {
                 // The first subscriber from here on, or else, once around, the very first.
-                let next = takers.partition_point(|place| *place < turn);
-                let place = takers.get(next).copied().unwrap_or(takers[0]);
-                owners[partition] = Some(circle[place]);
-                turn = (place + 1) % circle.len();
+                let next = takers.partition_point(|member| places[*member as usize] < turn);
+                let taker = takers.get(next).copied().unwrap_or(takers[0]);
+                owners[partition] = Some(taker);
+                turn = (places[taker as usize] + 1) % circle.len();
             }
         }
         layout.assignment(&owners)

@@ -2,6 +2,7 @@
 
 use crate::types::{InvalidName, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One member, as an assignor sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,8 +11,8 @@ pub struct MemberSubscription {
     pub member_id: String,
     /// The id that a static member keeps.
     pub instance_id: Option<String>,
-    /// What it subscribes to. Some of it may not exist.
-    pub topics: BTreeSet<String>,
+    /// What it subscribes to. Some of it may not exist. Members that subscribe to the same share one set.
+    pub topics: Arc<BTreeSet<String>>,
     /// What it had until now. It may claim anything: what does not exist any more, what others claim too.
     pub owned: BTreeSet<TopicPartition>,
     /// The epoch in which it got that: of two claims to one partition the higher wins. None is lower than any.
@@ -21,7 +22,7 @@ pub struct MemberSubscription {
 impl MemberSubscription {
     /// A dynamic member that owns nothing.
     pub fn new<T: Into<String>>(member_id: impl Into<String>, topics: impl IntoIterator<Item = T>) -> Self {
-        let topics = topics.into_iter().map(Into::into).collect();
+        let topics = Arc::new(topics.into_iter().map(Into::into).collect());
         MemberSubscription { member_id: member_id.into(), topics, ..MemberSubscription::default() }
     }
 

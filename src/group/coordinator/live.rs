@@ -144,8 +144,12 @@ impl LiveState {
         gone: &BTreeSet<String>,
         means: Means<'_>,
     ) -> Result<()> {
+        // Each pattern is looked for once, however many members have it.
+        let mut found: BTreeMap<&str, Arc<BTreeSet<String>>> = BTreeMap::new();
         let matched = self.members.iter().filter_map(|(member_id, enrolled)| {
-            Some((member_id.clone(), enrolled.pattern.as_ref()?.matches(topics)))
+            let pattern = enrolled.pattern.as_ref()?;
+            let topics = found.entry(pattern.text()).or_insert_with(|| pattern.matches(topics));
+            Some((member_id.clone(), topics.clone()))
         });
         let event = Event::TopicsChanged { topics: topics.clone(), matched: matched.collect() };
         self.apply(event, means)?;

@@ -28,7 +28,7 @@ pub(crate) struct MemberSnapshot {
     pub(crate) instance_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) epoch: u32,
-    pub(crate) topics: BTreeSet<String>,
+    pub(crate) topics: Arc<BTreeSet<String>>,
     pub(crate) owned: BTreeSet<TopicPartition>,
     pub(crate) target: BTreeSet<TopicPartition>,
 }

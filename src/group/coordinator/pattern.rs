@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::types::INTERNAL_TOPICS;
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a member subscribes by.
 #[derive(Debug, Clone)]
@@ -25,9 +26,9 @@ impl Pattern {
     }
 
     /// What it finds. Internal topics are subscribed to by name only, as in Kafka.
-    pub(super) fn matches(&self, topics: &BTreeMap<String, u32>) -> BTreeSet<String> {
+    pub(super) fn matches(&self, topics: &BTreeMap<String, u32>) -> Arc<BTreeSet<String>> {
         let found = topics.keys().filter(|name| self.regex.is_match(name));
-        found.filter(|name| !INTERNAL_TOPICS.contains(&name.as_str())).cloned().collect()
+        Arc::new(found.filter(|name| !INTERNAL_TOPICS.contains(&name.as_str())).cloned().collect())
     }
 }
 
@@ -40,7 +41,7 @@ mod tests {
         let names = ["orders", "orders.eu", "old-orders", "__consumer_offsets"];
         let topics = names.into_iter().map(|name| (name.to_owned(), 1)).collect();
         let finds = |text: &str| {
-            Pattern::new(text).expect("a pattern").matches(&topics).into_iter().collect::<Vec<_>>()
+            Pattern::new(text).expect("a pattern").matches(&topics).iter().cloned().collect::<Vec<_>>()
         };
         assert_eq!(finds("orders.*"), ["orders", "orders.eu"]);
         assert_eq!(finds("orders|old-orders"), ["old-orders", "orders"]);

@@ -31,8 +31,8 @@ pub struct Join {
     pub instance_id: Option<String>,
     /// What to call the consumer in descriptions.
     pub client_id: String,
-    /// The topics: named, or found by a pattern. They need not exist.
-    pub topics: BTreeSet<String>,
+    /// The topics: named, or found by a pattern. They need not exist. The group keeps one set for all who want the same.
+    pub topics: Arc<BTreeSet<String>>,
     /// The pattern by which they were found, for descriptions. Whoever applies it sends [`Event::TopicsChanged`].
     pub pattern: Option<String>,
     /// How it wants partitions to be divided: a vote, by the assignor's name.
@@ -63,7 +63,7 @@ impl Join {
             client_id: member_id.clone(),
             member_id,
             instance_id: None,
-            topics: topics.into_iter().map(Into::into).collect(),
+            topics: Arc::new(topics.into_iter().map(Into::into).collect()),
             pattern: None,
             protocol: assignor.protocol(),
             assignor,
@@ -99,7 +99,7 @@ pub enum Event {
         /// All topics that there are, with their numbers of partitions.
         topics: Arc<BTreeMap<String, u32>>,
         /// What the patterns of members find now, by member id. Those that are not named keep what they have.
-        matched: BTreeMap<String, BTreeSet<String>>,
+        matched: BTreeMap<String, Arc<BTreeSet<String>>>,
     },
     /// Time has passed.
     Tick,

@@ -10,6 +10,7 @@ use std::time::Duration;
 impl Group {
     /// A join is a poll too: what is free for the member is given to it at once.
     pub(super) fn join(&mut self, join: Join, now: Duration, effects: &mut Vec<Effect>) -> Result<()> {
+        let join = Join { topics: self.shared(join.topics), ..join };
         let member_id = join.member_id.clone();
         let holder = join.instance_id.as_ref().and_then(|instance| self.instances.get(instance)).cloned();
         let known = self.members.get(&member_id);

@@ -52,6 +52,9 @@ pub struct Group {
     epoch: u32,
     target: Assignment,
     target_epoch: u32,
+    /// Whether members give up everything at each new epoch: any of them does. Looked at with each epoch, which every member
+    /// that comes, goes or changes its mind begins.
+    is_eager: bool,
     is_dead: bool,
     /// No deadline lies before this: deadlines are looked at only once it has come.
     no_deadline_before: Duration,
@@ -69,6 +72,7 @@ impl Group {
             epoch,
             target: Assignment::new(),
             target_epoch: epoch,
+            is_eager: false,
             is_dead: false,
             no_deadline_before: Duration::MAX,
         }

@@ -68,7 +68,7 @@ impl Group {
         }
         member.revoking.retain(|partition| still_owned.contains(partition));
         released.iter().for_each(|partition| drop(self.owners.remove(partition)));
-        if self.is_eager() {
+        if self.is_eager {
             if self.all_have_given_up() {
                 self.tell(Some(member_id), effects, |_| true);
             }
@@ -114,7 +114,7 @@ impl Group {
 
     /// What a member may read and is not to have.
     fn excess(&self, member: &Member) -> BTreeSet<TopicPartition> {
-        if member.epoch < self.target_epoch && self.is_eager() {
+        if member.epoch < self.target_epoch && self.is_eager {
             return member.assigned.clone();
         }
         match self.target.get(&member.said.member_id) {
@@ -132,6 +132,6 @@ impl Group {
     /// The barrier of eager groups: nobody has anything of an older epoch.
     pub(super) fn all_have_given_up(&self) -> bool {
         let is_at_target = |member: &Member| member.epoch == self.target_epoch;
-        !self.is_eager() || self.members.values().all(|member| is_at_target(member) || member.owns_nothing())
+        !self.is_eager || self.members.values().all(|member| is_at_target(member) || member.owns_nothing())
     }
 }

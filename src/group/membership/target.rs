@@ -4,7 +4,7 @@ use super::Group;
 use super::event::Effect;
 use super::member::Member;
 use crate::group::assignor::{
-    Assignor, MemberSubscription, RebalanceProtocol, Subscriptions, ask, retain_lawful,
+    Assignor, MemberSubscription, RebalanceProtocol, Subscriptions, ask, places, retain_lawful,
 };
 use crate::types::TopicPartition;
 use std::cmp::Reverse;
@@ -17,6 +17,7 @@ impl Group {
     /// about to learn it anyway.
     pub(super) fn advance(&mut self, except: Option<&str>, now: Duration, effects: &mut Vec<Effect>) {
         self.epoch = self.epoch.saturating_add(1);
+        self.is_eager = self.members.values().any(|member| member.said.protocol == RebalanceProtocol::Eager);
         effects.push(Effect::NewEpoch(self.epoch));
         let group = self.subscriptions();
         match self.assignor().map(|assignor| (ask(assignor.as_ref(), &group), assignor)) {
@@ -46,19 +47,21 @@ impl Group {
     pub(super) fn topics_changed(
         &mut self,
         topics: Arc<BTreeMap<String, u32>>,
-        matched: BTreeMap<String, BTreeSet<String>>,
+        matched: BTreeMap<String, Arc<BTreeSet<String>>>,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         let mut changes = false;
         for (member_id, found) in matched {
-            if let Some(member) = self.members.get_mut(&member_id) {
-                changes |= member.said.topics != found;
-                member.said.topics = found;
+            let known = self.members.get(&member_id).map(|member| &member.said.topics);
+            if known.is_some_and(|known| *known != found) {
+                let found = self.shared(found);
+                changes = true;
+                self.members.entry(member_id).and_modify(|member| member.said.topics = found);
             }
         }
-        let mut subscribed = self.members.values().flat_map(|member| &member.said.topics);
-        changes |= subscribed.any(|topic| self.topics.get(topic) != topics.get(topic));
+        let is_new = |topic: &String| self.topics.get(topic) != topics.get(topic);
+        changes |= self.wishes().into_iter().any(|wish| wish.iter().any(is_new));
         self.topics = topics;
         if changes {
             self.advance(None, now, effects);
@@ -76,20 +79,34 @@ impl Group {
         most.map(|(_, (_, assignor))| assignor.clone())
     }
 
-    /// Whether members give up everything at each new epoch.
-    pub(super) fn is_eager(&self) -> bool {
-        self.members.values().any(|member| member.said.protocol == RebalanceProtocol::Eager)
+    /// What members subscribe to, each set once.
+    pub(super) fn wishes(&self) -> Vec<&Arc<BTreeSet<String>>> {
+        let mut wishes: Vec<_> = self.members.values().map(|member| &member.said.topics).collect();
+        wishes.sort_unstable_by_key(|wish| Arc::as_ptr(wish));
+        wishes.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        wishes
+    }
+
+    /// The set of a member that subscribes to the same, if there is one: a thousand members that all want a thousand topics
+    /// keep a thousand names, and who looks for differences finds at once that there are none.
+    pub(super) fn shared(&self, topics: Arc<BTreeSet<String>>) -> Arc<BTreeSet<String>> {
+        let same = self.wishes().into_iter().find(|wish| **wish == topics).cloned();
+        same.unwrap_or(topics)
     }
 
     /// The question that the assignor is asked.
     pub(super) fn subscriptions(&self) -> Subscriptions {
-        let wanted: BTreeSet<&String> =
-            self.members.values().flat_map(|member| &member.said.topics).collect();
-        let known = wanted.into_iter().filter_map(|topic| Some((topic, *self.topics.get(topic)?)));
+        let all: Vec<(&str, u32)> =
+            self.topics.iter().map(|(topic, count)| (topic.as_str(), *count)).collect();
+        let mut is_wanted = vec![false; all.len()];
+        for wish in self.wishes() {
+            places(wish, &all).into_iter().for_each(|at| is_wanted[at as usize] = true);
+        }
+        let known =
+            all.into_iter().zip(is_wanted).filter_map(|(topic, is_wanted)| is_wanted.then_some(topic));
         // A name that no topic can have is no topic.
         let valid = known.filter(|(topic, count)| TopicPartition::new(topic, *count).is_ok());
-        let group =
-            Subscriptions::new(valid.map(|(topic, count)| (topic.clone(), count))).unwrap_or_default();
+        let group = Subscriptions::new(valid).unwrap_or_default();
         self.members.values().map(|member| self.subscription(member)).fold(group, Subscriptions::member)
     }
 

@@ -271,7 +271,7 @@ fn a_static_members_new_consumer_takes_its_place_and_nothing_moves() {
 fn a_static_members_new_consumer_that_wants_something_else_gets_something_else() {
     let mut world = World::new();
     world.apply(Event::Join(static_join("s1"))).unwrap();
-    let other = Join { topics: BTreeSet::from(["u".to_owned()]), ..static_join("s2") };
+    let other = Join { topics: Arc::new(BTreeSet::from(["u".to_owned()])), ..static_join("s2") };
     world.apply(Event::Join(other)).unwrap();
     world.has("s2", &[], &[0, 1, 2, 3]);
     world.acknowledge("s2");
@@ -323,10 +323,10 @@ fn topics_come_grow_and_go() {
 fn what_a_pattern_finds_now_is_given_out() {
     let mut world = World::new();
     world
-        .apply(Event::Join(Join { topics: BTreeSet::new(), pattern: Some("t.*".into()), ..join("a") }))
+        .apply(Event::Join(Join { topics: Arc::default(), pattern: Some("t.*".into()), ..join("a") }))
         .unwrap();
     world.has("a", &[], &[]);
-    let matched = BTreeMap::from([("a".to_owned(), BTreeSet::from(["t".to_owned()]))]);
+    let matched = BTreeMap::from([("a".to_owned(), Arc::new(BTreeSet::from(["t".to_owned()])))]);
     world.apply(Event::TopicsChanged { topics: topics(&[("t", 4)]), matched: matched.clone() }).unwrap();
     assert_eq!(world.told(), ["a"]);
     world.poll("a");
@@ -452,7 +452,7 @@ fn a_member_may_change_what_it_subscribes_to() {
         let generation = Some(world.group.member("a").unwrap().epoch());
         let owned = world.group.member("a").unwrap().assigned().clone();
         Join {
-            topics: topics.iter().map(|name| (*name).to_owned()).collect(),
+            topics: Arc::new(topics.iter().map(|name| (*name).to_owned()).collect()),
             owned,
             generation,
             ..join("a")
@@ -465,4 +465,18 @@ fn a_member_may_change_what_it_subscribes_to() {
     world.acknowledge("a");
     world.poll("b");
     world.has("b", &[0, 1, 2, 3], &[]);
+}
+
+/// However they came by it: by name, or by a pattern.
+#[test]
+fn members_that_want_the_same_share_one_set() {
+    let mut world = World::of(&["a", "b"]);
+    world
+        .apply(Event::Join(Join { topics: Arc::default(), pattern: Some("t.*".into()), ..join("c") }))
+        .unwrap();
+    assert_eq!(world.group.wishes().len(), 2);
+    let matched = BTreeMap::from([("c".to_owned(), Arc::new(BTreeSet::from(["t".to_owned()])))]);
+    world.apply(Event::TopicsChanged { topics: topics(&[("t", 4)]), matched }).unwrap();
+    assert_eq!(world.group.wishes().len(), 1);
+    assert!(world.group.is_subscribed("t") && !world.group.is_subscribed("u"));
 }

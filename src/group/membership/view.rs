@@ -73,7 +73,7 @@ impl Group {
             GroupState::Assigning
         } else if self.members.values().all(is_settled) {
             GroupState::Stable
-        } else if !self.is_eager() {
+        } else if !self.is_eager {
             GroupState::Reconciling
         } else if self.all_have_given_up() {
             GroupState::CompletingRebalance
@@ -114,7 +114,7 @@ impl Group {
 
     /// Whether anybody subscribes to this topic: offsets of others may expire while the group lives.
     pub fn is_subscribed(&self, topic: &str) -> bool {
-        self.members.values().any(|member| member.said.topics.contains(topic))
+        self.wishes().into_iter().any(|wish| wish.contains(topic))
     }
 
     /// When [`Event::Tick`](super::Event) is next due.

@@ -1,10 +1,12 @@
 //! The newest offset of each key, in bounded memory. Pure.
 //!
 //! ```text
-//! slots     number of an entry, or none       open addressing, a power of two, at most three quarters full
-//! entries   hash | where its key lies | newest offset
+//! slots     number of an entry, or none | hash       open addressing, a power of two, at most three quarters full
+//! entries   where its key lies | newest offset
 //! keys      the keys themselves, one behind the other
 //! ```
+//! The hash lies with the slot, so that whoever passes by a key that is another's looks nowhere else in memory.
+//!
 //! Kafka keeps a digest of each key and takes two keys with the same digest for one. Here keys are compared in full: a
 //! record is only ever dropped for another of the very same key. When the memory is used up the map is full, and a round of
 //! compaction ends there; the next one goes on behind it.
@@ -15,20 +17,27 @@ const SLOTS_MIN: usize = 64;
 const FREE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]
+struct Slot {
+    entry: u32,
+    hash: u32,
+}
+
+const EMPTY: Slot = Slot { entry: FREE, hash: 0 };
+
+#[derive(Debug, Clone, Copy)]
 struct Entry {
-    hash: u64,
     key_at: usize,
     key_len: usize,
     offset: u64,
 }
 
 /// What an entry takes beside its key: itself, and the slots for it when these are fewest used.
-const ENTRY_BYTES: usize = size_of::<Entry>() + 4 * size_of::<u32>();
+const ENTRY_BYTES: usize = size_of::<Entry>() + 3 * size_of::<Slot>();
 
 /// Keys and offsets.
 #[derive(Debug)]
 pub(crate) struct KeyMap {
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     entries: Vec<Entry>,
     keys: Vec<u8>,
     bytes_max: usize,
@@ -37,7 +46,7 @@ pub(crate) struct KeyMap {
 impl KeyMap {
     /// An empty map that grows to about so many bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { slots: vec![FREE; SLOTS_MIN], entries: Vec::new(), keys: Vec::new(), bytes_max }
+        Self { slots: vec![EMPTY; SLOTS_MIN], entries: Vec::new(), keys: Vec::new(), bytes_max }
     }
 
     /// How many keys it holds.
@@ -60,10 +69,10 @@ impl KeyMap {
         if (bytes > self.bytes_max && !self.entries.is_empty()) || self.entries.len() >= FREE as usize {
             return false;
         }
-        self.slots[slot] = self.entries.len() as u32;
+        self.slots[slot] = Slot { entry: self.entries.len() as u32, hash };
         grow(&mut self.entries, 1);
         grow(&mut self.keys, key.len());
-        self.entries.push(Entry { hash, key_at: self.keys.len(), key_len: key.len(), offset });
+        self.entries.push(Entry { key_at: self.keys.len(), key_len: key.len(), offset });
         self.keys.extend_from_slice(key);
         if self.entries.len() * 4 > self.slots.len() * 3 {
             self.spread();
@@ -76,34 +85,42 @@ impl KeyMap {
         self.find(key, hash(key)).ok().map(|index| self.entries[index].offset)
     }
 
+    /// The newest offset of each key, in no order.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.offset)
+    }
+
     /// The entry of a key, or the slot that it would have.
-    fn find(&self, key: &[u8], hash: u64) -> Result<usize, usize> {
+    fn find(&self, key: &[u8], hash: u32) -> Result<usize, usize> {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
         loop {
-            let index = self.slots[slot];
-            if index == FREE {
+            let found = self.slots[slot];
+            if found.entry == FREE {
                 return Err(slot);
             }
-            let entry = &self.entries[index as usize];
-            if entry.hash == hash && &self.keys[entry.key_at..][..entry.key_len] == key {
-                return Ok(index as usize);
+            if found.hash == hash && self.key(found.entry as usize) == key {
+                return Ok(found.entry as usize);
             }
             slot = (slot + 1) & mask;
         }
     }
 
+    fn key(&self, entry: usize) -> &[u8] {
+        let entry = &self.entries[entry];
+        &self.keys[entry.key_at..][..entry.key_len]
+    }
+
     /// Twice as many slots.
     fn spread(&mut self) {
         let len = self.slots.len() * 2;
-        self.slots.clear();
-        self.slots.resize(len, FREE);
-        for (index, entry) in self.entries.iter().enumerate() {
-            let mut slot = entry.hash as usize & (len - 1);
-            while self.slots[slot] != FREE {
+        let old = std::mem::replace(&mut self.slots, vec![EMPTY; len]);
+        for taken in old.into_iter().filter(|slot| slot.entry != FREE) {
+            let mut slot = taken.hash as usize & (len - 1);
+            while self.slots[slot].entry != FREE {
                 slot = (slot + 1) & (len - 1);
             }
-            self.slots[slot] = index as u32;
+            self.slots[slot] = taken;
         }
     }
 }
@@ -116,10 +133,10 @@ fn grow<T>(vec: &mut Vec<T>, by: usize) {
 }
 
 /// The same in every run, so that a run can be repeated; and hard enough to make collide.
-fn hash(key: &[u8]) -> u64 {
+fn hash(key: &[u8]) -> u32 {
     let mut hasher = std::hash::DefaultHasher::new();
     hasher.write(key);
-    hasher.finish()
+    hasher.finish() as u32
 }
 
 #[cfg(test)]
@@ -151,10 +168,9 @@ mod tests {
     fn keys_of_one_hash_are_told_apart() {
         let mut map = KeyMap::new(1 << 20);
         map.put(b"one", 1);
-        map.entries[0].hash = hash(b"other");
         let slot = hash(b"other") as usize & (map.slots.len() - 1);
-        map.slots.fill(FREE);
-        map.slots[slot] = 0;
+        map.slots.fill(EMPTY);
+        map.slots[slot] = Slot { entry: 0, hash: hash(b"other") };
         assert_eq!(map.get(b"other"), None);
         map.put(b"other", 2);
         assert_eq!((map.len(), map.get(b"other")), (2, Some(2)));

@@ -4,6 +4,7 @@
 //! there, in the middle of a batch if need be, and what lies behind is left as it is.
 
 use super::Round;
+use super::newest::Newest;
 use super::plan;
 use crate::error::{OrIo, Result};
 use crate::log::Log;
@@ -12,6 +13,9 @@ use crate::log::walk::WHOLE_BATCH;
 use crate::record::Batch;
 use crate::segment::{OffsetEntry, Segment};
 use std::ops::ControlFlow;
+
+/// So small a part of the memory for keys goes to their bits at most; that is a bit for four million offsets a mebibyte.
+const NEWEST_SHARE: usize = 8;
 
 impl Log {
     /// Reads the keys of one more segment; after the last one the groups stand.
@@ -27,6 +31,8 @@ impl Log {
             round.next_dirty = round.keys_end;
         }
         if round.unread.is_empty() {
+            let dirty = round.first_dirty..round.keys_end;
+            round.newest = Newest::of(&round.keys, dirty, round.key_map_bytes / NEWEST_SHARE);
             round.make_groups();
         }
         Ok(())

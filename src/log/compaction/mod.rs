@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan   what is dirty, which segments become one            plan.rs          pure
-//! read   the newest offset of each key of the dirty part     keys.rs, key_map.rs
+//! read   the newest offset of each key of the dirty part     keys.rs, key_map.rs, newest.rs (pure)
 //! write  each group of segments anew, beside them            pass.rs, rewrite.rs, transactions.rs
 //! swap   the new segment for the old ones                    swap.rs
 //! ```
@@ -13,6 +13,7 @@
 
 mod key_map;
 mod keys;
+mod newest;
 mod pass;
 mod plan;
 mod rewrite;
@@ -27,6 +28,7 @@ use crate::record::BatchHeader;
 use crate::segment::{SealedFacts, Segment};
 use crate::types::Timestamp;
 use key_map::KeyMap;
+use newest::Newest;
 use plan::{GroupLimits, Part, Standing};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -77,8 +79,15 @@ pub enum CompactionProgress {
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
     round: Option<Round>,
-    /// The segment that took its place last, if the manifest does not say yet that its files have their names.
-    unfinished: Option<SealedFacts>,
+    /// The segment that took its place last, as long as the manifest does not say that its files have their names.
+    unfinished: Option<Unfinished>,
+}
+
+/// A segment whose files have their names, of which the manifest does not say so.
+#[derive(Debug)]
+struct Unfinished {
+    segment: Arc<Segment>,
+    facts: SealedFacts,
 }
 
 /// A round, between two steps.
@@ -93,6 +102,9 @@ struct Round {
     unread: VecDeque<Arc<Segment>>,
     reading: CleanedTransactions,
     keys: KeyMap,
+    key_map_bytes: usize,
+    /// Which of the dirty part are the newest; once all keys are read.
+    newest: Newest,
     /// Behind the last record that the keys were read from.
     keys_end: u64,
     /// Where the next round begins.
@@ -223,6 +235,7 @@ impl Log {
                     *current = None;
                 }
             } else {
+                self.note_finished(unfinished)?;
                 self.first_dirty.store(round.next_dirty, Ordering::Release);
                 done.progress = CompactionProgress::Finished;
                 *current = None;
@@ -235,17 +248,18 @@ impl Log {
     }
 
     fn begin_round(&self, config: &CompactionConfig) -> Result<Option<Round>> {
-        let cleanable = self.cleanable(config)?;
+        // Whoever overtakes the round from here on changes one of these, or the segments themselves.
+        let (epoch, start) = (self.leader_epoch(), self.marks.start());
+        let now = self.believed_time().now;
+        let list = self.segments.load_full();
+        let parts = self.parts(list.all(), config)?;
+        let cleanable = plan::cleanable(&parts, self.standing(), now, config);
         if !cleanable.is_due(config) || cleanable.dirty_bytes == 0 {
             return Ok(None);
         }
+        let Cleanable { first_dirty, first_uncleanable, .. } = cleanable;
         // A new segment takes the place of durable ones, and is durable itself.
-        self.flush_to(cleanable.first_uncleanable)?;
-        let (epoch, start) = (self.leader_epoch(), self.marks.start());
-        let list = self.segments.load_full();
-        let parts = self.parts(list.all(), config)?;
-        let Cleanable { first_dirty, first_uncleanable, .. } =
-            plan::cleanable(&parts, self.standing(), self.believed_time().now, config);
+        self.flush_to(first_uncleanable)?;
         let segments: Vec<_> = list.all().iter().cloned().zip(parts).collect();
         let segments: Vec<_> =
             segments.into_iter().filter(|(segment, _)| segment.base_offset() < first_uncleanable).collect();
@@ -257,11 +271,13 @@ impl Log {
         Ok(Some(Round {
             epoch,
             start,
-            now: self.believed_time().now,
+            now,
             first_dirty,
             unread,
             reading: CleanedTransactions::new(self.aborted_transactions(first_dirty, first_uncleanable)?),
             keys: KeyMap::new(config.key_map_bytes),
+            key_map_bytes: config.key_map_bytes,
+            newest: Newest::default(),
             keys_end: first_dirty,
             next_dirty: first_uncleanable,
             segments,

@@ -1,7 +1,7 @@
 //! Writing a group of segments anew, as one.
 
 use super::rewrite::{Decision, Rewritten, Rule};
-use super::{Compacted, Round};
+use super::{Compacted, Round, Unfinished};
 use crate::error::Result;
 use crate::log::{Log, Refusal};
 use crate::record::BatchHeader;
@@ -21,13 +21,14 @@ impl Log {
         group: &[Arc<Segment>],
         delete_retention: Duration,
         is_last_of_producer: &dyn Fn(&BatchHeader) -> bool,
-        unfinished: &mut Option<SealedFacts>,
+        unfinished: &mut Option<Unfinished>,
         done: &mut Compacted,
     ) -> Result<bool> {
         let base_offset = group[0].base_offset();
         let mut tally = Compacted::default();
-        let Round { keys, keys_end, now, writing, .. } = round;
-        let rule = Rule { keys, keys_end: *keys_end, now: *now, delete_retention, is_last_of_producer };
+        let Round { keys, newest, keys_end, now, writing, .. } = round;
+        let (keys_end, now) = (*keys_end, *now);
+        let rule = Rule { keys, newest, keys_end, now, delete_retention, is_last_of_producer };
         let mut decide = |batch: &crate::record::Batch<'_>| rule.rewrite(batch, writing);
         let written = self.write_group(group, &mut decide, &mut tally).and_then(|written| match written {
             Some(facts) => {

@@ -8,6 +8,7 @@
 //! it gave last, and the last one of all how far this pass came.
 
 use super::key_map::KeyMap;
+use super::newest::Newest;
 use super::transactions::CleanedTransactions;
 use crate::error::Result;
 use crate::record::{Batch, BatchHeader, RecordView};
@@ -19,6 +20,8 @@ use std::time::Duration;
 #[derive(Clone, Copy)]
 pub(crate) struct Rule<'a> {
     pub(crate) keys: &'a KeyMap,
+    /// The same for the offsets of the dirty part.
+    pub(crate) newest: &'a Newest,
     /// Behind the last record that the keys were read from; what lies there stays.
     pub(crate) keys_end: u64,
     pub(crate) now: Timestamp,
@@ -120,8 +123,10 @@ impl Rule<'_> {
         }
         // A compacted topic takes no record without a key; one from before it was compacted cannot be superseded.
         let Some(key) = record.key() else { return false };
-        let is_newest = self.keys.get(key).is_none_or(|newest| record.offset() >= newest);
-        is_newest && (record.value().is_some() || self.has_come(header) != Some(true))
+        // Of transactional ones the bits would have to be believed that they were committed when the keys were read.
+        let known = if header.is_transactional() { None } else { self.newest.get(record.offset()) };
+        let ask = || self.keys.get(key).is_none_or(|newest| record.offset() >= newest);
+        known.unwrap_or_else(ask) && (record.value().is_some() || self.has_come(header) != Some(true))
     }
 
     /// Whether the delete horizon of a batch has come, if it has one.

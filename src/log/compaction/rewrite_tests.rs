@@ -43,6 +43,7 @@ fn passes(
     keys.iter().for_each(|(key, offset)| assert!(map.put(key.as_bytes(), *offset)));
     let rule = Rule {
         keys: &map,
+        newest: &Newest::default(),
         keys_end: 100,
         now: Timestamp::from_millis(now),
         delete_retention: RETENTION,

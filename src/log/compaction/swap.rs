@@ -1,13 +1,16 @@
 //! The moment at which a compacted segment takes the place of those it was made from.
 //!
 //! ```text
-//! .cleaned, bytes synced ──> .swap, names synced ──> manifest replaced ──> final names, synced ──> manifest says so
+//! .cleaned, bytes synced ──> .swap, names synced ──> manifest replaced ──> final names, synced ──> old files unlinked
 //!     a crash here: the old segments are served,  │  from here on: the new one is, and an open finishes the rest
-//!     and what lies around is removed             │  (survey.rs)             the other old files are unlinked last
+//!     and what lies around is removed             │  (survey.rs)
 //! ```
 //! The manifest is the one moment of truth, as where a log is truncated: a new segment has the name of an old one, so names
-//! alone cannot tell. Readers that have an old segment in hand have its files open, and read on in them.
+//! alone cannot tell. That the files have their names the manifest of the next swap says by the way; only behind the last
+//! swap of a round, and before another one of the same name, it has to be told. Readers that have an old segment in hand
+//! have its files open, and read on in them.
 
+use super::Unfinished;
 use crate::error::{OrIo, Result};
 use crate::log::Log;
 use crate::log::manifest::{Contents, Fact, Manifest};
@@ -22,27 +25,23 @@ impl Log {
         &self,
         group: &[Arc<Segment>],
         facts: SealedFacts,
-        unfinished: &mut Option<SealedFacts>,
+        unfinished: &mut Option<Unfinished>,
     ) -> Result<bool> {
         self.without_flushes(|| {
             self.check_writable()?;
             if self.place_of(group).is_none() {
                 return Ok(false);
             }
-            if let Some(facts) = *unfinished {
-                self.note_finished(facts)?;
-                *unfinished = None;
+            if unfinished.as_ref().is_some_and(|last| last.facts.base_offset == facts.base_offset) {
+                self.note_finished_in_turn(unfinished)?;
             }
             self.stand_behind(facts.end_offset)?;
             CleanedSegment::rename(&self.home, facts.base_offset, Some(Suffix::Swap))?;
             self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
             self.swap_in_manifest(group, facts)?;
             // Files and memory must follow now. If they cannot, whoever opens the log finishes it.
-            self.take_place(group, facts).map_err(|error| self.poison(error.to_string()))?;
-            if let Err(error) = self.note_finished(facts) {
-                *unfinished = Some(facts);
-                self.unpoisoned(error)?;
-            }
+            let segment = self.take_place(group, facts).map_err(|error| self.poison(error.to_string()))?;
+            *unfinished = Some(Unfinished { segment, facts });
             self.remove_replaced(&group[1..])?;
             Ok(true)
         })
@@ -102,7 +101,7 @@ impl Log {
         Ok(contents)
     }
 
-    fn take_place(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<()> {
+    fn take_place(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<Arc<Segment>> {
         // Whoever still reads an old segment must not open the new one under its name.
         for segment in group {
             segment.file().or_io("open", segment.log_path())?;
@@ -113,19 +112,38 @@ impl Log {
         let at = self.place_of(group).expect("only those who hold the turn take segments out of the list");
         let mut segments = self.segments.load().all().to_vec();
         let cleaned = Arc::new(Segment::sealed(&self.home, facts));
-        segments.splice(at..at + group.len(), [cleaned]);
+        segments.splice(at..at + group.len(), [cleaned.clone()]);
         self.segments.store(Arc::new(SegmentList::new(segments)));
-        Ok(())
+        Ok(cleaned)
     }
 
-    /// Says in the manifest that the files of a new segment have their names.
-    fn note_finished(&self, facts: SealedFacts) -> Result<()> {
-        self.with_manifest(|manifest| manifest.append(&[Fact::Sealed(facts)]))
-            .map_err(|failure| self.failed(failure))
+    /// Says in the manifest that the files of the newest segment have their names. Without room for that it is said later.
+    pub(super) fn note_finished(&self, unfinished: &mut Option<Unfinished>) -> Result<()> {
+        if unfinished.is_none() {
+            return Ok(());
+        }
+        let noted = self.without_flushes(|| self.note_finished_in_turn(unfinished));
+        noted.or_else(|error| self.unpoisoned(error))
+    }
+
+    fn note_finished_in_turn(&self, unfinished: &mut Option<Unfinished>) -> Result<()> {
+        let is_there = |last: &&Unfinished| {
+            self.segments.load().all().iter().any(|segment| Arc::ptr_eq(segment, &last.segment))
+        };
+        // Whoever has cut it or taken it away has said so, and it must not come back.
+        if let Some(last) = unfinished.as_ref().filter(is_there) {
+            self.with_manifest(|manifest| manifest.append(&[Fact::Sealed(last.facts)]))
+                .map_err(|failure| self.failed(failure))?;
+        }
+        *unfinished = None;
+        Ok(())
     }
 
     /// One that cannot be unlinked is remembered until the log is opened anew, which tries again.
     fn remove_replaced(&self, segments: &[Arc<Segment>]) -> Result<()> {
+        if segments.is_empty() {
+            return Ok(());
+        }
         let mut failed = Ok(());
         for segment in segments {
             if let Err(error) = segment.remove_files() {

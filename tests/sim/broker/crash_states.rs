@@ -175,6 +175,17 @@ fn no_crash_of_a_broker_breaks_a_promise() {
     assert!(seen >= wanted);
 }
 
+/// Else the model of what may be taken would never be asked.
+#[test]
+fn scenarios_of_cleaning_take_something() {
+    let runs =
+        (1..40).map(|seed| Scenario::run(3 * seed, None).unwrap_or_else(|broken| panic!("{broken}")).run);
+    let runs: Vec<Run> = runs.collect();
+    let count = |takes: fn(&Run) -> bool| runs.iter().filter(|run| takes(run)).count();
+    let (records, segments) = (count(|run| run.records_taken > 0), count(|run| run.segments_taken > 0));
+    assert!(records > 10 && segments > 0, "{records} and {segments} of {}", runs.len());
+}
+
 #[test]
 fn the_same_seed_of_a_broker_gives_the_same_trace() {
     let hash = |seed| {

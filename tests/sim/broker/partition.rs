@@ -6,10 +6,11 @@
 //! ```
 //! Texts are like no other, and carry a number that grows with each record that is sent.
 
+use super::cleaning::Retaining;
 use super::run::Failure;
 use crate::ledger::Broken;
 use brooklet::log::ReadLimit;
-use brooklet::{Isolation, Partition};
+use brooklet::{Isolation, Partition, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub(super) struct Sent {
     /// Which producer sent it; each is a lane, in which records stay in order.
     pub(super) producer: u64,
     pub(super) text: Arc<str>,
+    /// Its timestamp, or a moment before.
+    pub(super) at: Timestamp,
 }
 
 /// How the last life ended.
@@ -40,6 +43,14 @@ pub(super) struct PartitionLedger {
     pub(super) start: u64,
     /// Where it may start, if a call to move it did not return.
     pub(super) starts: Vec<u64>,
+    /// Rules by which the start may have moved, if a call that enforces them did not return.
+    pub(super) retaining: Vec<Retaining>,
+    /// Below this a record may be gone if a newer one of its key is there: compaction may have come so far.
+    pub(super) compacted_to: u64,
+    /// What compaction took in this life; receipts may still speak of it.
+    pub(super) superseded: BTreeMap<u64, Sent>,
+    /// Whether batches may be missing.
+    pub(super) has_gaps: bool,
     /// Up to where it was read in this life.
     read_to: u64,
     /// Whether a fault may have taken records out of the middle of a lane.
@@ -75,6 +86,7 @@ impl PartitionLedger {
     pub(super) fn acked(&mut self, number: u64, offset: u64) -> Result<(), Broken> {
         match (self.there.get(&offset), self.in_flight.remove(&number)) {
             (Some(there), None) if there.number == number => Ok(()),
+            (None, None) if self.superseded.get(&offset).is_some_and(|sent| sent.number == number) => Ok(()),
             (None, Some(sent)) if offset >= self.read_to => {
                 self.there.insert(offset, sent);
                 self.shown_end = self.shown_end.max(offset + 1);
@@ -109,7 +121,7 @@ impl PartitionLedger {
             return Err(format!("it starts at {} instead of {}", marks.start, self.start).into());
         }
         let from = self.read_to.max(self.start);
-        let (found, next) = read_from(partition, from)?;
+        let (found, next) = read_from(partition, from, Isolation::ReadUncommitted)?;
         for (offset, text) in found {
             self.read(offset, &text)?;
         }
@@ -149,7 +161,7 @@ impl PartitionLedger {
     /// Holds the promises against a partition that was opened after the end of the last life.
     pub(super) fn check(&self, partition: &Partition, end: End) -> Result<PartitionLedger, Failure> {
         let marks = partition.watermarks();
-        if marks.start != self.start && !self.starts.contains(&marks.start) {
+        if !self.may_start_at(marks.start) {
             return Err(format!("it starts at {} instead of {}", marks.start, self.start).into());
         }
         if marks.end < self.shown_end {
@@ -158,7 +170,7 @@ impl PartitionLedger {
         if marks.durable_end != marks.end {
             return Err(format!("what was recovered is served and not durable: {marks:?}").into());
         }
-        let (found, next) = read_from(partition, marks.start)?;
+        let (found, next) = read_from(partition, marks.start, Isolation::ReadUncommitted)?;
         let is_unused =
             found.is_empty() && self.there.is_empty() && self.in_flight.is_empty() && self.gone.is_empty();
         if is_unused && marks.end != self.shown_end {
@@ -175,6 +187,7 @@ impl PartitionLedger {
             shown_end: marks.end,
             start: marks.start,
             read_to: marks.end,
+            has_gaps: self.has_gaps,
             is_faulty: self.is_faulty,
             ..PartitionLedger::default()
         };
@@ -210,6 +223,7 @@ impl PartitionLedger {
                     return Err(format!("offset {missing:?} is lost, and {offset} is there"));
                 }
                 Some(_) => {}
+                None if self.is_superseded(*offset, &sent.text, found) => {}
                 None if end == End::Kill || *offset < self.durable_end => {
                     return Err(format!(
                         "offset {offset} is lost ({end:?}, durable end {}): {sent:?}",
@@ -264,11 +278,15 @@ impl PartitionLedger {
 }
 
 /// Every record from an offset on, in small pieces, and where that ends.
-fn read_from(partition: &Partition, from: u64) -> Result<(BTreeMap<u64, String>, u64), Failure> {
+pub(super) fn read_from(
+    partition: &Partition,
+    from: u64,
+    isolation: Isolation,
+) -> Result<(BTreeMap<u64, String>, u64), Failure> {
     let id = brooklet::TopicPartition::new(partition.topic(), partition.number()).expect("it is one");
     let (mut found, mut at) = (BTreeMap::new(), from);
     loop {
-        let records = partition.read(at, ReadLimit::bytes(400), Isolation::ReadUncommitted)?;
+        let records = partition.read(at, ReadLimit::bytes(400), isolation)?;
         for record in &records {
             if found.insert(record.offset(), text_of(record.key(), record.value())).is_some() {
                 return Err(format!("offset {} came twice", record.offset()).into());

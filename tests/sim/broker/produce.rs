@@ -5,7 +5,9 @@ use super::partition::{Sent, text_of};
 use super::run::{Failure, Outcome, Run, at};
 use super::script::How;
 use crate::disk::Rng;
-use brooklet::{Acks, Compression, Error, NewRecord, Producer, Receipt, RecordMetadata, TopicId, Visibility};
+use brooklet::{
+    Acks, Compression, Error, NewRecord, Producer, Receipt, RecordMetadata, Timestamp, TopicId, Visibility,
+};
 use parking_lot::Mutex;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ struct Planned {
     name: String,
     partition: Option<u32>,
     number: u64,
+    at: Timestamp,
     value: String,
     key: String,
 }
@@ -55,7 +58,7 @@ impl Planned {
 
     fn sent(&self, producer: u64) -> Sent {
         let text = text_of(Some(self.key.as_bytes()), Some(self.value.as_bytes()));
-        Sent { number: self.number, producer, text: text.into() }
+        Sent { number: self.number, producer, text: text.into(), at: self.at }
     }
 }
 
@@ -278,7 +281,8 @@ impl Run {
         let mut rng = Rng::new(pick ^ number);
         let partition = (pick & NAMES_PARTITION != 0 || rng.percent(50)).then_some(partition);
         let value = format!("r{number} {}", "x".repeat(rng.index(60)));
-        Some(Planned { name, partition, number, value, key: format!("k{}", rng.below(9)) })
+        let (at, key) = (self.world().clock_now(), format!("k{}", rng.below(9)));
+        Some(Planned { name, partition, number, at, value, key })
     }
 
     fn place(&self, planned: &Planned, partition: u32, acks: Acks) -> Place {

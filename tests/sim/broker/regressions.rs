@@ -42,6 +42,18 @@ fn a_topic_that_could_not_grow_is_not_deleted_by_a_call_to_create_it() {
 }
 
 #[test]
+fn a_growth_that_is_refused_does_not_finish_an_earlier_one() {
+    let (disk, broker) = with_orders();
+    disk.inject(Fault::fail(Errno::NoSpace).on(Op::CreateDir));
+    broker.admin().add_partitions("orders", 4).unwrap_err();
+    // The catalog wants four by now, and a topic never gets fewer.
+    let refused = broker.admin().add_partitions("orders", 2);
+    assert!(matches!(refused, Err(Error::InvalidConfig { .. })), "{refused:?}");
+    assert_eq!(broker.topic("orders").unwrap().partitions().len(), 1);
+    assert_eq!(broker.admin().add_partitions("orders", 4).unwrap().partitions().len(), 4);
+}
+
+#[test]
 fn a_deletion_that_failed_takes_nothing_that_was_acknowledged_later() {
     for persists in [false, true] {
         let (disk, broker) = with_orders();

@@ -3,7 +3,7 @@
 //! A step holds numbers, not names: which topics and partitions there are is known only when its turn comes.
 
 use crate::disk::Rng;
-use brooklet::{Acks, TopicConfig, Visibility};
+use brooklet::{Acks, CleanupPolicy, TopicConfig, Visibility};
 use std::time::Duration;
 
 /// Few, so that names are used again.
@@ -38,24 +38,49 @@ pub(super) enum Step {
     Append { pick: u64, records: u64, acks: Acks },
     FlushPartition { pick: u64 },
     DeleteRecords { pick: u64, back: u64 },
+    CompactNow { pick: u64 },
+    RetainNow { pick: u64 },
     Pass { millis: u64 },
     Poll,
     Reopen,
 }
 
-/// The steps of a seed. They begin with a topic and a record.
+/// The steps of a seed. They begin with a topic and a record; those of every third fill it before they take things away.
 pub(super) fn drawn(seed: u64, len: usize) -> Vec<Step> {
     let mut rng = Rng::new(seed ^ 0xB20C);
+    if seed.is_multiple_of(3) {
+        return (0..len).map(|index| cleaning(&mut rng, index, len)).collect();
+    }
     let first = Step::Create { name: NAMES[rng.index(NAMES.len())], config: config(&mut rng) };
     let mut steps = vec![first, send(&mut rng)];
     steps.extend((2..len).map(|_| step(&mut rng)));
     steps
 }
 
+fn cleaning(rng: &mut Rng, index: usize, len: usize) -> Step {
+    if index == 0 {
+        let policy = [CleanupPolicy::Compact, CleanupPolicy::CompactDelete][rng.index(2)];
+        let config = config(rng).partitions(1).segment_bytes(450).cleanup_policy(policy);
+        return Step::Create { name: NAMES[0], config };
+    }
+    let pick = rng.draw();
+    match rng.below(9) {
+        _ if 2 * index < len => {
+            let picks = (0..rng.between(2, 5)).map(|_| rng.draw()).collect();
+            Step::SendBatch { slot: rng.index(SLOTS), picks, how: how(rng) }
+        }
+        0..4 => Step::CompactNow { pick },
+        4..6 => Step::RetainNow { pick },
+        6 => Step::Pass { millis: 5000 },
+        7 => send(rng),
+        _ => step(rng),
+    }
+}
+
 /// Any step.
 pub(super) fn step(rng: &mut Rng) -> Step {
     let pick = rng.draw();
-    match rng.below(100) {
+    match rng.below(110) {
         0..7 => Step::Create { name: NAMES[rng.index(NAMES.len())], config: config(rng) },
         7..10 => Step::Ensure { name: NAMES[rng.index(NAMES.len())], config: config(rng) },
         10..14 => Step::Delete { pick },
@@ -78,6 +103,8 @@ pub(super) fn step(rng: &mut Rng) -> Step {
         82..87 => Step::DeleteRecords { pick, back: rng.below(6) },
         87..93 => Step::Pass { millis: [30, 60, 1000, 5000][rng.index(4)] },
         93..95 => Step::Poll,
+        95..101 => Step::CompactNow { pick },
+        101..105 => Step::RetainNow { pick },
         _ => Step::Reopen,
     }
 }
@@ -96,7 +123,11 @@ fn how(rng: &mut Rng) -> How {
 }
 
 fn config(rng: &mut Rng) -> TopicConfig {
+    let policies = [CleanupPolicy::Delete, CleanupPolicy::Compact, CleanupPolicy::CompactDelete];
     let config = TopicConfig::new()
+        .cleanup_policy(policies[[0, 0, 1, 2][rng.index(4)]])
+        .retention(Duration::from_secs([4, 7 * 86_400][rng.index(2)]))
+        .retention_bytes([600, 2000, u64::MAX, u64::MAX][rng.index(4)])
         .partitions(rng.between(1, 2) as u32)
         .segment_bytes([450, 900, 4000][rng.index(3)])
         .segment_age(Duration::from_secs([1, 3600][rng.index(2)]))

@@ -23,8 +23,8 @@ impl Sequences {
         self.producers.insert(number, producer);
     }
 
-    /// Reads all batches in the directory of a partition.
-    pub(super) fn check(&mut self, disk: &SimDisk, directory: &str) -> Result<(), Broken> {
+    /// Reads all batches in the directory of a partition, of which some may have been taken away.
+    pub(super) fn check(&mut self, disk: &SimDisk, directory: &str, has_gaps: bool) -> Result<(), Broken> {
         let dir = Path::new(ROOT).join(directory);
         let mut expected: BTreeMap<i64, i32> = BTreeMap::new();
         let names = disk.peek_list(&dir).map_err(|error| format!("listing: {error}"))?;
@@ -35,21 +35,27 @@ impl Sequences {
             while at < bytes.len() {
                 let batch = Batch::decode(&bytes[at..])
                     .map_err(|invalid| format!("{directory} at {at}: {invalid}"))?;
-                self.check_batch(&batch, &mut expected).map_err(|broken| format!("{directory}: {broken}"))?;
+                self.check_batch(&batch, &mut expected, has_gaps)
+                    .map_err(|broken| format!("{directory}: {broken}"))?;
                 at += batch.bytes().len();
             }
         }
         Ok(())
     }
 
-    fn check_batch(&mut self, batch: &Batch<'_>, expected: &mut BTreeMap<i64, i32>) -> Result<(), Broken> {
+    fn check_batch(
+        &mut self,
+        batch: &Batch<'_>,
+        expected: &mut BTreeMap<i64, i32>,
+        has_gaps: bool,
+    ) -> Result<(), Broken> {
         let header = batch.header();
         if header.producer_id < 0 {
             return Ok(());
         }
         let (id, base) = (header.producer_id, header.base_offset);
-        let due = expected.insert(id, header.base_sequence + header.records_count as i32).unwrap_or(0);
-        if header.base_sequence != due {
+        let due = expected.insert(id, header.last_sequence() + 1).unwrap_or(0);
+        if header.base_sequence < due || (header.base_sequence > due && !has_gaps) {
             return Err(format!(
                 "offset {base} of producer id {id} has sequence {} instead of {due}",
                 header.base_sequence

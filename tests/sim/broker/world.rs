@@ -3,7 +3,7 @@
 use super::plant::{BrokerBug, PlantedBroker};
 use crate::disk::{Rng, SimDisk};
 use crate::plant::{Bug, Planted};
-use brooklet::clock::ManualClock;
+use brooklet::clock::{Clock, ManualClock};
 use brooklet::io::Fs;
 use brooklet::{Broker, Error, Timestamp};
 use std::sync::Arc;
@@ -39,6 +39,10 @@ pub(super) struct World {
 }
 
 impl World {
+    pub(super) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Opens what is on the disk, or makes it. Time goes on where `now` says.
     pub(super) fn open(disk: &SimDisk, setup: &Setup, now: Timestamp) -> Result<World, Error> {
         let fs: Arc<dyn Fs> = match setup.mistake {

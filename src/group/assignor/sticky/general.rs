@@ -8,6 +8,7 @@
 use super::super::layout::Layout;
 use super::claims::Claims;
 use super::movements::Movements;
+use std::rc::Rc;
 
 /// The owner of each partition.
 pub(super) fn assign(layout: &Layout<'_>, claims: &Claims) -> Vec<Option<u32>> {
@@ -30,7 +31,7 @@ struct Board {
     /// How many partitions each member has.
     loads: Vec<u32>,
     /// Who may have the partitions of each topic.
-    subscribers: Vec<Vec<u32>>,
+    subscribers: Vec<Rc<[u32]>>,
     topics: Vec<u32>,
     movements: Movements,
     /// The least loaded subscriber of each topic, and after how many changes of loads it was found.

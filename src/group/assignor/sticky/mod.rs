@@ -42,7 +42,7 @@ pub(super) fn divide(group: &Subscriptions) -> Assignment {
         return Assignment::new();
     }
     let claims = Claims::new(&layout);
-    let owners = if have_equal_subscriptions(&layout) {
+    let owners = if layout.wants_one_thing() {
         constrained::assign(&layout, &claims)
     } else {
         general::assign(&layout, &claims)
@@ -56,7 +56,7 @@ pub(super) fn divide(group: &Subscriptions) -> Assignment {
 pub(super) fn withhold(group: &Subscriptions, assignment: &mut Assignment) {
     let layout = Layout::new(group);
     let claims = Claims::new(&layout);
-    let are_equal = have_equal_subscriptions(&layout);
+    let are_equal = layout.wants_one_thing();
     for (number, member) in layout.members().iter().enumerate() {
         let Some(partitions) = assignment.get_mut(&member.member_id) else { continue };
         partitions.retain(|partition| {
@@ -66,8 +66,4 @@ pub(super) fn withhold(group: &Subscriptions, assignment: &mut Assignment) {
             !is_theirs || (!are_equal && member.owned.contains(partition))
         });
     }
-}
-
-fn have_equal_subscriptions(layout: &Layout<'_>) -> bool {
-    layout.members().windows(2).all(|pair| pair[0].topics == pair[1].topics)
 }
