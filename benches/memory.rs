@@ -7,9 +7,12 @@
 #[expect(dead_code, reason = "nothing is compared here, and no batch is made by hand")]
 mod turns;
 
+use brooklet::assignors::Range;
+use brooklet::group::{Caller, Event, Group, GroupState, Join};
 use brooklet::io::{EntryKind, Fs, MemFs, OsFs};
 use brooklet::{Acks, Broker, NewRecord, Start, TopicConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -57,6 +60,7 @@ fn main() {
     world.lanes();
     world.lingering();
     world.numbered();
+    groups();
 }
 
 fn print(what: &str, bound: &str, count: usize, bytes: usize) {
@@ -216,4 +220,40 @@ impl World {
         let bound = "one that is silent for a day is forgotten";
         print("what a partition knows of a producer that numbers", bound, count, bytes);
     }
+}
+
+/// A group that stands: all members want all topics, each of ten partitions. Its state machine alone: the coordinator keeps
+/// what was committed beside it.
+fn group(members: usize, topics: usize) -> Group {
+    let names: Vec<String> = (0..topics).map(|topic| format!("topic-{topic}")).collect();
+    let counts: BTreeMap<String, u32> = names.iter().map(|topic| (topic.clone(), 10)).collect();
+    let mut group = Group::new("bench", 0, Arc::new(BTreeMap::new()));
+    let apply = |group: &mut Group, event| {
+        group.apply(event, Duration::ZERO, &mut Vec::new()).expect("nothing is wrong with it");
+    };
+    let name = |member| format!("member-{member:05}");
+    for member in 0..members {
+        let join = Join::new(name(member), names.iter().map(String::as_str), Arc::new(Range));
+        apply(&mut group, Event::Join(join));
+    }
+    apply(&mut group, Event::TopicsChanged { topics: Arc::new(counts), matched: BTreeMap::new() });
+    while group.state() != GroupState::Stable {
+        for member in 0..members {
+            let view = group.member(&name(member)).expect("nobody leaves");
+            let caller = Caller { member_id: name(member), instance_id: None, epoch: view.epoch() };
+            let (keeps, gives_up) = (view.assigned().clone(), !view.revoking().is_empty());
+            apply(&mut group, if gives_up { Event::Acknowledge(caller, keeps) } else { Event::Poll(caller) });
+        }
+    }
+    group
+}
+
+fn groups() {
+    let members = many();
+    let held_by = |members, topics| held(|| group(members, topics)).0;
+    let (one, few, all) = (held_by(1, 10), held_by(members, 10), held_by(members, members));
+    let bound = "you; one that is silent for its session timeout is removed";
+    print("a member of a group, of whose topics all want all", bound, members - 1, few.saturating_sub(one));
+    let partitions = 10 * (members - 10);
+    print("one more partition of a group", "your partitions", partitions, all.saturating_sub(few));
 }

@@ -6,9 +6,9 @@
 //! | the slowest hundredth of appends while the log is compacted | the same while it is not | twice |
 //! | removing 10,000 segments that are too old: the longest that an append waits | | 10 ms |
 //!
-//! `BROOKLET_BENCH_MIB` (16), `BROOKLET_BENCH_APPENDS` (100,000) and `BROOKLET_BENCH_SEGMENTS` (10,000) say how much. All is
-//! in the page cache. `BROOKLET_BENCH_DIR` names another place for the files: on a file system in memory, what is left is
-//! what the disk has no part in.
+//! `BROOKLET_BENCH_MIB` (16), `BROOKLET_BENCH_KEYS` (50,000), `BROOKLET_BENCH_APPENDS` (100,000) and
+//! `BROOKLET_BENCH_SEGMENTS` (10,000) say how much. All is in the page cache. `BROOKLET_BENCH_DIR` names another place for
+//! the files: on a file system in memory, what is left is what the disk has no part in.
 
 #[expect(dead_code, reason = "nothing is counted here")]
 mod counting;
@@ -37,12 +37,13 @@ const SEGMENT_BYTES: u32 = 4 << 20;
 
 fn main() {
     let mut criterion = turns::criterion().sample_size(10);
-    let small = Dirty::of_bytes(8 << 20);
+    let small = Dirty::of_bytes(8 << 20, KEYS);
     small.bench(&mut criterion);
     criterion.final_summary();
     if is_measuring() {
         println!();
-        Dirty::of_bytes(number_from("BROOKLET_BENCH_MIB", 16) << 20).compare_with_copy();
+        let (mib, keys) = (number_from("BROOKLET_BENCH_MIB", 16), number_from("BROOKLET_BENCH_KEYS", KEYS));
+        Dirty::of_bytes(mib << 20, keys).compare_with_copy();
         print_appends_beside_compaction(number_from("BROOKLET_BENCH_APPENDS", 100_000));
         print_appends_beside_retention(number_from("BROOKLET_BENCH_SEGMENTS", 10_000));
     }
@@ -69,7 +70,12 @@ fn compact(log: &Log) {
 }
 
 /// Appends batches of keyed records until there are so many bytes, or as long as somebody wants.
-fn append_keyed(log: &Log, mut is_wanted: impl FnMut(u64) -> bool, mut took: impl FnMut(Duration)) {
+fn append_keyed(
+    log: &Log,
+    keys: u64,
+    mut is_wanted: impl FnMut(u64) -> bool,
+    mut took: impl FnMut(Duration),
+) {
     let (value, clock) = (value(), SystemClock::new());
     let mut builder = BatchBuilder::new(Compression::None);
     let mut number = 0_u64;
@@ -77,7 +83,7 @@ fn append_keyed(log: &Log, mut is_wanted: impl FnMut(u64) -> bool, mut took: imp
         builder.clear();
         for _ in 0..BATCH_RECORDS {
             // Scattered, and each key as often as any other.
-            let key = (number.wrapping_mul(2_654_435_761) % KEYS).to_be_bytes();
+            let key = (number.wrapping_mul(2_654_435_761) % keys).to_be_bytes();
             let record = RecordParts {
                 timestamp: Some(BEGIN),
                 key: Some(&key),
@@ -126,6 +132,7 @@ impl Stored {
 struct Dirty {
     stored: Stored,
     bytes: u64,
+    keys: u64,
 }
 
 impl Dirty {
@@ -133,14 +140,14 @@ impl Dirty {
         LogConfig { segment_bytes: SEGMENT_BYTES, ..LogConfig::default() }
     }
 
-    fn of_bytes(bytes: u64) -> Self {
+    fn of_bytes(bytes: u64, keys: u64) -> Self {
         let (memory, root) = (Arc::new(MemFs::new()), Path::new("/made"));
         let (dir, log) = create(memory.clone(), root, Self::config());
-        append_keyed(&log, |_| log.size_bytes() < bytes, |_| {});
+        append_keyed(&log, keys, |_| log.size_bytes() < bytes, |_| {});
         log.begin_segment().expect("nothing fails in memory");
         let bytes = log.size_bytes();
         dir.close().expect("nothing fails in memory");
-        Self { stored: Stored::of(&memory, root), bytes }
+        Self { stored: Stored::of(&memory, root), bytes, keys }
     }
 
     /// Compacts it on a disk; only the compaction counts.
@@ -191,7 +198,13 @@ impl Dirty {
         let kibibytes = self.bytes >> 10;
         let ours = Side::new("compaction", || (self.compact(), kibibytes));
         let theirs = Side::new("a copy", || (self.copy(), kibibytes));
-        compare(&format!("compact {} MiB of {KEYS} keys", self.bytes >> 20), "KiB", Some(GOAL), ours, theirs);
+        compare(
+            &format!("compact {} MiB of {} keys", self.bytes >> 20, self.keys),
+            "KiB",
+            Some(GOAL),
+            ours,
+            theirs,
+        );
     }
 }
 
@@ -220,6 +233,7 @@ fn print_appends_beside_compaction(appends: u64) {
             let block_records = appends / BLOCKS * BATCH_RECORDS;
             append_keyed(
                 &log,
+                KEYS,
                 |number| number < block_records,
                 |time| took[usize::from(is_compacting)].push(time),
             );

@@ -316,6 +316,19 @@ mod tests {
     }
 
     #[test]
+    fn no_zeros_of_another_thread_come_behind_a_cut() {
+        let (_dirs, files): (Vec<_>, Vec<_>) = (0..40).map(|_| scratch(true)).unzip();
+        for file in &files {
+            file.allocate(16 << 20).unwrap();
+            file.write_all_at(0, &vec![1; 3 << 20]).unwrap();
+            file.truncate(3 << 20).unwrap();
+            file.write_all_at(3 << 20, b"behind it").unwrap();
+        }
+        let lens: Vec<_> = files.iter().map(|file| file.len().unwrap()).collect();
+        assert_eq!(lens, [(3 << 20) + 9; 40]);
+    }
+
+    #[test]
     fn a_file_may_be_longer_than_its_map() {
         const FAR: u64 = (1 << 31) - 2;
         let (_dir, file) = scratch(true);
