@@ -95,6 +95,8 @@ impl Mapped {
 
     /// Before a write that ends at `end`: settles what lies before that, and makes pages if it pays.
     pub(super) fn settle(&mut self, end: u64, write_zeros: impl FnOnce(u64, &[u8])) {
+        // Behind the map no zeros are written.
+        let end = end.min(RESERVED);
         if end > self.map.settled.load(Ordering::Acquire) {
             self.settle_more(end, write_zeros);
         }
@@ -147,10 +149,10 @@ impl Mapped {
     /// Writes as much of `bytes` at `offset` as there is space for, behind all that was written, and says how much.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> usize {
         assert!(!self.is_written_at(offset), "what was written never changes");
-        debug_assert!(offset + bytes.len() as u64 <= self.map.settled.load(Ordering::Relaxed));
         let room = usize::try_from(self.allocated.saturating_sub(offset)).unwrap_or(usize::MAX);
         let len = bytes.len().min(room);
         if len > 0 {
+            debug_assert!(offset + len as u64 <= self.map.settled.load(Ordering::Relaxed));
             let target = self.map.at(offset);
             // SAFETY: `offset + len <= allocated <= RESERVED`, so it lies within the map, and within the file. Nobody
             // reads or writes there: slices end at `written`, and `&mut self` keeps other writers out.

@@ -149,6 +149,31 @@ fn a_partitioner_that_misses_fails_that_record_only() {
 }
 
 #[test]
+fn a_partitioner_is_told_of_the_records_that_it_was_asked_about() {
+    #[derive(Debug)]
+    struct Told(Arc<AtomicU32>);
+    impl Partitioner for Told {
+        fn partition(&self, _: &NewRecord<'_>, _: &TopicView<'_>) -> u32 {
+            0
+        }
+
+        fn appended(&self, _: &TopicView<'_>, partition: u32, _: usize, _: bool) {
+            assert_eq!(partition, 0);
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (world, told) = (World::of(2), Arc::new(AtomicU32::new(0)));
+    let producer = with_partitioner(&world, Told(told.clone()));
+    let records =
+        || [keyless(), keyless().partition(1), keyless().partition(0), keyless().partition(0), keyless()];
+    let partitions = records().map(|record| partition_of(&producer, record));
+    assert_eq!((partitions, told.load(Ordering::SeqCst)), ([0, 1, 0, 0, 0], 2));
+    producer.send_batch(records()).unwrap();
+    assert_eq!(told.load(Ordering::SeqCst), 4);
+    producer.flush().unwrap();
+}
+
+#[test]
 fn a_partitioner_that_panics_fails_that_record_and_harms_no_other() {
     let world = World::new();
     let panics = |record: &NewRecord<'_>, _: &TopicView<'_>| match record.key_bytes() {

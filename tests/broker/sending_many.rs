@@ -111,6 +111,16 @@ fn topics_in_turns_make_no_more_batches_than_one_each() {
 }
 
 #[test]
+fn topics_whose_records_name_the_same_partition_are_kept_apart() {
+    let world = World::new();
+    let payments = world.broker.create_topic("payments", TopicConfig::new()).unwrap();
+    let records = (0..20).map(|n| NewRecord::to(["orders", "payments"][n % 2]).partition(0).value("v"));
+    let receipts = world.producer().send_batch(records).unwrap().wait().unwrap();
+    assert!(receipts.iter().enumerate().all(|(n, sent)| *sent.topic == *["orders", "payments"][n % 2]));
+    assert_eq!((world.log_len(), payments.partition(0).unwrap().watermarks().end), (10, 10));
+}
+
+#[test]
 fn those_of_a_lingering_producer_wait_for_others() {
     let world = World::new();
     let producer = world.lingering();

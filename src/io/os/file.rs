@@ -329,6 +329,16 @@ mod tests {
     }
 
     #[test]
+    fn a_write_where_no_file_reaches_is_refused_and_changes_nothing() {
+        let (_dir, file) = mapped();
+        for offset in [u64::MAX, u64::MAX - 20_000, i64::MAX as u64] {
+            file.write_at(offset, b"too far").unwrap_err();
+        }
+        file.write_all_at(10, b"and on").unwrap();
+        assert_eq!(&file.read_exact_at(0, 16).unwrap()[..], b"0123456789and on");
+    }
+
+    #[test]
     fn a_file_may_be_longer_than_its_map() {
         const FAR: u64 = (1 << 31) - 2;
         let (_dir, file) = scratch(true);

@@ -18,7 +18,7 @@ use brooklet::Error;
 const STEPS: usize = 9;
 
 /// The ways in which an operation fails; the first two are tried at each, and one of the others.
-const WAYS: [fn() -> Fault; 8] = [
+pub(super) const WAYS: [fn() -> Fault; 8] = [
     || Fault::fail(Errno::Io),
     || Fault::fail(Errno::NoSpace),
     || Fault::fail_after(Errno::Io),

@@ -4,6 +4,7 @@
 //! `BROOKLET_SIM_GROUP_FAULT_SEEDS` says over how many runs (default 3), and `BROOKLET_SIM_GROUP_FAULT`, as printed by a
 //! failure, runs just that one.
 
+use super::super::fault_runs::WAYS;
 use super::super::run::Failure;
 use super::super::world::Setup;
 use super::ledger::Ledger;
@@ -15,16 +16,6 @@ use crate::ledger::Broken;
 use brooklet::{Error, Timestamp};
 
 const STEPS: usize = 26;
-
-/// The ways in which an operation fails; the first two are tried at each, and one of the others.
-const WAYS: [fn() -> Fault; 6] = [
-    || Fault::fail(Errno::Io),
-    || Fault::fail(Errno::NoSpace),
-    || Fault::fail_after(Errno::Io),
-    || Fault::short(5),
-    || Fault::fail_partway(Errno::NoSpace, 7),
-    || Fault::fail(Errno::Interrupted),
-];
 
 /// A run with one fault; false if it has no such operation.
 fn one_fault(seed: u64, op: u64, way: usize) -> Result<bool, Broken> {
