@@ -3,6 +3,7 @@
 use crate::batches::{Spec, append_bytes};
 use crate::reading::read_on;
 use crate::world::{World, small};
+use brooklet::io::Fs;
 use brooklet::record::Compression;
 use brooklet::{Error, LogConfig};
 use std::time::Duration;
@@ -74,6 +75,20 @@ fn a_full_index_closes_a_segment() {
     let world = world.reopened();
     assert_eq!(world.log.segment_base_offsets(), bases);
     assert_eq!(read_on(&world.log, 0, 100).expect("nothing is damaged").offsets().len(), 30);
+}
+
+#[test]
+fn an_entry_of_the_index_stands_after_so_many_bytes_however_alike_the_batches_are() {
+    let bytes = spec(Some(1)).encode().len() as u32;
+    let world = World::new(LogConfig { index_interval_bytes: 2 * bytes, ..LogConfig::default() });
+    for _ in 0..11 {
+        spec(Some(1)).append_to(&world.log);
+    }
+    let path = world.log.path().join("00000000000000000000.index");
+    let index = world.reopened().fs.open(&path).and_then(|file| file.read_up_to(0, 100));
+    let entries: Vec<u32> = [3, 6, 9].into_iter().flat_map(|offset| [offset, offset * bytes]).collect();
+    let expected: Vec<u8> = entries.into_iter().flat_map(u32::to_be_bytes).collect();
+    assert_eq!(index.expect("memory does not fail"), expected);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::look::look;
 use super::run::Run;
 use crate::crash_states::number_from;
-use crate::disk::{Crash, Errno, Fault, Rng, SimDisk};
+use crate::disk::{Crash, Rng, SimDisk};
 use crate::ledger::Broken;
 use brooklet::{Error, Timestamp};
 
