@@ -183,7 +183,7 @@ fn scenarios_of_cleaning_take_something() {
     let runs: Vec<Run> = runs.collect();
     let count = |takes: fn(&Run) -> bool| runs.iter().filter(|run| takes(run)).count();
     let (records, segments) = (count(|run| run.records_taken > 0), count(|run| run.segments_taken > 0));
-    assert!(records > 10 && segments > 0, "{records} and {segments} of {}", runs.len());
+    assert!(records > 10 && segments > 10, "{records} and {segments} of {}", runs.len());
 }
 
 #[test]

@@ -45,11 +45,12 @@ pub(super) enum Step {
     Reopen,
 }
 
-/// The steps of a seed. They begin with a topic and a record; those of every third fill it before they take things away.
+/// The steps of a seed. They begin with a topic and a record; those of every third fill it before they take things away, in
+/// turns by compaction and by retention.
 pub(super) fn drawn(seed: u64, len: usize) -> Vec<Step> {
     let mut rng = Rng::new(seed ^ 0xB20C);
     if seed.is_multiple_of(3) {
-        return (0..len).map(|index| cleaning(&mut rng, index, len)).collect();
+        return (0..len).map(|index| cleaning(&mut rng, seed / 6 % 2 == 1, index, len)).collect();
     }
     let first = Step::Create { name: NAMES[rng.index(NAMES.len())], config: config(&mut rng) };
     let mut steps = vec![first, send(&mut rng)];
@@ -57,11 +58,17 @@ pub(super) fn drawn(seed: u64, len: usize) -> Vec<Step> {
     steps
 }
 
-fn cleaning(rng: &mut Rng, index: usize, len: usize) -> Step {
+fn cleaning(rng: &mut Rng, retains: bool, index: usize, len: usize) -> Step {
+    use CleanupPolicy::{Compact, CompactDelete, Delete};
     if index == 0 {
-        let policy = [CleanupPolicy::Compact, CleanupPolicy::CompactDelete][rng.index(2)];
-        let config = config(rng).partitions(1).segment_bytes(450).cleanup_policy(policy);
-        return Step::Create { name: NAMES[0], config };
+        let config = config(rng).partitions(1);
+        let config = match rng.index(2) {
+            _ if !retains => config.segment_bytes(450),
+            0 => config.segment_bytes(250).retention(Duration::from_secs(4)),
+            _ => config.segment_bytes(250).retention_bytes(100),
+        };
+        let policies = if retains { [Delete, CompactDelete] } else { [Compact, CompactDelete] };
+        return Step::Create { name: NAMES[0], config: config.cleanup_policy(policies[rng.index(2)]) };
     }
     let pick = rng.draw();
     match rng.below(9) {
@@ -69,9 +76,10 @@ fn cleaning(rng: &mut Rng, index: usize, len: usize) -> Step {
             let picks = (0..rng.between(2, 5)).map(|_| rng.draw()).collect();
             Step::SendBatch { slot: rng.index(SLOTS), picks, how: how(rng) }
         }
+        0..4 if retains => Step::RetainNow { pick },
         0..4 => Step::CompactNow { pick },
-        4..6 => Step::RetainNow { pick },
-        6 => Step::Pass { millis: 5000 },
+        4..6 => Step::Pass { millis: 5000 },
+        6 => [Step::CompactNow { pick }, Step::RetainNow { pick }][rng.index(2)].clone(),
         7 => send(rng),
         _ => step(rng),
     }
