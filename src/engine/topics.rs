@@ -163,7 +163,11 @@ impl Engine {
         for partition in topic.partitions().iter() {
             partition.log().reconfigure(config.to_log_config())?;
         }
+        let compacts = config.cleanup_policy.compacts();
         topic.settings().store(Arc::new(config));
+        if !compacts {
+            topic.partitions().iter().for_each(|partition| partition.log().give_up_compaction());
+        }
         self.topics_changed();
         Ok(topic)
     }

@@ -35,25 +35,36 @@ pub(crate) struct BelievedTime {
     pub(crate) doubt: Option<ClockDoubt>,
 }
 
-/// Both clocks when they were last believed, and until when a jump is doubted.
+/// Both clocks when they were last believed, and the jump that is doubted.
 #[derive(Debug)]
 pub(crate) struct ClockWatch {
     wall: Timestamp,
     monotonic: Duration,
-    doubted_until: Option<Duration>,
+    jump: Option<Jump>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Jump {
+    /// How far ahead the wall clock was found.
+    ahead: Duration,
+    doubted_until: Duration,
 }
 
 impl ClockWatch {
     /// Begins with what both clocks say: of the time before nothing is known.
     pub(crate) fn new(wall: Timestamp, monotonic: Duration) -> Self {
-        Self { wall, monotonic, doubted_until: None }
+        Self { wall, monotonic, jump: None }
     }
 
     /// What time it is, by what both clocks say now.
     pub(crate) fn look(&mut self, wall: Timestamp, monotonic: Duration) -> BelievedTime {
         let expected = self.wall + monotonic.saturating_sub(self.monotonic);
         let ahead = wall.since(expected);
-        let until = *self.doubted_until.get_or_insert(monotonic.saturating_add(ahead.min(DOUBT_MAX)));
+        // One that goes on jumping is doubted anew: what it has proven was another time.
+        let is_same = |jump: &Jump| ahead <= jump.ahead.saturating_add(AHEAD_MAX);
+        let begun = || Jump { ahead, doubted_until: monotonic.saturating_add(ahead.min(DOUBT_MAX)) };
+        let Jump { doubted_until: until, .. } =
+            *self.jump.insert(self.jump.filter(is_same).unwrap_or_else(begun));
         if ahead <= AHEAD_MAX || monotonic >= until {
             *self = Self::new(wall, monotonic);
             return BelievedTime { now: wall, doubt: None };
@@ -116,6 +127,18 @@ mod tests {
         assert_eq!(watch.look(at(20 * 3_600), secs(20 * HOUR)).doubt, None);
         let again = watch.look(at(1_000_000_000), secs(20 * HOUR)).doubt.unwrap();
         assert_eq!(again.remaining, DOUBT_MAX);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_again_while_it_is_doubted_is_doubted_anew() {
+        let mut watch = ClockWatch::new(at(0), secs(0));
+        let decade = 10 * 365 * 86_400;
+        assert!(watch.look(at(2 * HOUR as i64), secs(0)).doubt.is_some());
+        let again = watch.look(at(decade), secs(2 * HOUR - 1)).doubt.unwrap();
+        assert_eq!((again.expected, again.remaining), (at(2 * HOUR as i64 - 1), DOUBT_MAX));
+        let until = 2 * HOUR - 1 + 86_400;
+        assert!(watch.look(at(decade + 86_399), secs(until - 1)).doubt.is_some());
+        assert_eq!(watch.look(at(decade + 86_400), secs(until)).doubt, None);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! data/.lock                                held as long as somebody has the directory open
 //! data/brooklet-format                      the version of what is ours, and the sign that the directory is
 //! data/.kafka_cleanshutdown                 there while nobody has it open and all was closed in order
-//! data/recovery-point-offset-checkpoint     } for Kafka, and for what is taken over from it
-//! data/log-start-offset-checkpoint          }
-//! data/cleaner-offset-checkpoint            up to where logs are compacted; only where any is
+//! data/recovery-point-offset-checkpoint     }
+//! data/log-start-offset-checkpoint          } for Kafka, and for what is taken over from it
+//! data/cleaner-offset-checkpoint            }
 //! data/orders-0/                            one log
 //! ```
 
@@ -210,14 +210,13 @@ impl LogDir {
         }
         let origin = self.origin(partition, &home)?;
         let log = Arc::new(Log::open(home, config, self.clock.clone(), origin)?);
-        log.set_first_dirty_offset(self.cleaner_offsets.get(partition).copied().unwrap_or(0));
         self.fs.sync_dir(&self.root).or_io("sync", &self.root)?;
         logs.insert(partition.clone(), log.clone());
         Ok(log)
     }
 
-    /// Notes for Kafka up to where each log is synced and where it begins; our own notes of that need no such call. And up to
-    /// where each is compacted, for both: without it the next round reads more than it has to.
+    /// Notes for Kafka up to where each log is synced, where it begins, and up to where it is compacted. Our own notes of that
+    /// need no such call.
     ///
     /// # Errors
     /// Those of the file system.
@@ -326,6 +325,7 @@ impl LogDir {
             clean: self.clean,
             recovery_point: self.recovery_points.get(partition).copied().unwrap_or(0),
             start_offset: self.log_starts.get(partition).copied().unwrap_or(0),
+            compacted_to: self.cleaner_offsets.get(partition).copied().unwrap_or(0),
         }))
     }
 }

@@ -3,6 +3,9 @@
 //! Here an epoch is not a leader but a *life*: it changes when a log goes on after a crash or a truncation. Every batch
 //! carries its epoch, outside its checksum, so a batch whose epoch is not the one of its offset is damage.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 /// The epochs of a log, each with its first offset; both ascend. Pure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LeaderEpochs {
@@ -39,6 +42,18 @@ impl LeaderEpochs {
         }
         self.entries.retain(|entry| entry.0 < epoch && entry.1 < start_offset);
         self.entries.push((epoch, start_offset));
+    }
+
+    /// Forgets the epochs of which no batch is left: those that ended at or below `start`, and of those that lie within
+    /// `searched` all that were not `found` there. The last one stays.
+    pub(crate) fn forget(&mut self, start: u64, searched: Range<u64>, found: &BTreeSet<i32>) {
+        let ends: Vec<u64> = self.entries.iter().skip(1).map(|next| next.1).collect();
+        let mut ends = ends.into_iter();
+        self.entries.retain(|(epoch, first)| {
+            let Some(end) = ends.next() else { return true };
+            let is_searched = searched.start <= *first && end <= searched.end;
+            end > start && (!is_searched || found.contains(epoch))
+        });
     }
 
     /// Where the given epoch ended: the epoch that answers, and the offset behind it. `None` if that is not known.
@@ -112,6 +127,22 @@ mod tests {
             assert_eq!(epochs().end_offset_for(epoch, 99), end, "{epoch}");
         }
         assert_eq!(LeaderEpochs::default().end_offset_for(0, 99), None);
+    }
+
+    #[test]
+    fn epochs_of_which_no_batch_is_left_are_forgotten_and_the_last_one_stays() {
+        let left = |start, searched, found: &[i32]| {
+            let mut epochs = epochs();
+            epochs.forget(start, searched, &found.iter().copied().collect());
+            epochs.entries().iter().map(|entry| entry.0).collect::<Vec<_>>()
+        };
+        assert_eq!(left(10, 0..0, &[]), [2, 4, 7]);
+        assert_eq!(left(19, 0..0, &[]), [2, 4, 7]);
+        assert_eq!(left(20, 0..0, &[]), [4, 7]);
+        assert_eq!(left(99, 0..99, &[]), [7]);
+        assert_eq!(left(0, 0..30, &[4]), [4, 7]);
+        assert_eq!(left(0, 10..29, &[]), [4, 7], "there may be a batch at 29");
+        assert_eq!(left(0, 11..30, &[]), [2, 7], "and one at 10");
     }
 
     #[test]

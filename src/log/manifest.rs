@@ -7,6 +7,7 @@
 //!   removed    8 base 8
 //!   epoch      8 epoch 4 | 16 start offset 8
 //!   swapping   8 base 8
+//!   compacted  8 up to 8
 //! ```
 //! It is a journal: a later record overrides an earlier one. A segment's record is written after the segment and its
 //! indexes are synced, so its presence proves that they were. Without it a missing segment could not be told from a gap
@@ -47,6 +48,8 @@ pub(crate) enum Fact {
     Epoch(i32, u64),
     /// What is sealed under this base lies in files with the suffix `.swap`, where there are any.
     Swapping(u64),
+    /// Up to where the log is compacted.
+    Compacted(u64),
 }
 
 impl Fact {
@@ -81,6 +84,10 @@ impl Fact {
                 put(8, *base_offset);
                 (4, 0)
             }
+            Fact::Compacted(offset) => {
+                put(8, *offset);
+                (5, 0)
+            }
         };
         record[0] = kind;
         record[1] = flags;
@@ -110,6 +117,7 @@ impl Fact {
             2 => Some(Fact::Removed(number(8))),
             3 => Some(Fact::Epoch((number(8) >> 32) as i32, number(16))),
             4 => Some(Fact::Swapping(number(8))),
+            5 => Some(Fact::Compacted(number(8))),
             _ => None,
         }
     }
@@ -136,6 +144,8 @@ pub(crate) struct Contents {
     /// Sealed segments whose files may not have their final names yet.
     pub(crate) swapping: BTreeSet<u64>,
     pub(crate) epochs: LeaderEpochs,
+    /// Up to where the log is compacted.
+    pub(crate) compacted_to: u64,
     /// Records that are damaged: what they said is not known.
     pub(crate) damaged: usize,
     /// Records that say nothing any more.
@@ -159,14 +169,17 @@ impl Contents {
             Fact::Swapping(base_offset) => {
                 self.swapping.insert(base_offset);
             }
+            Fact::Compacted(offset) => self.compacted_to = offset,
         }
     }
 
     fn facts(&self) -> Vec<Fact> {
         let epochs = self.epochs.entries().iter().map(|(epoch, start)| Fact::Epoch(*epoch, *start));
+        let removed = self.removed.iter().copied().map(Fact::Removed);
         let sealed = self.sealed.values().copied().map(Fact::Sealed);
         let swapping = self.swapping.iter().copied().map(Fact::Swapping);
-        epochs.chain(self.removed.iter().copied().map(Fact::Removed)).chain(sealed).chain(swapping).collect()
+        let compacted = (self.compacted_to > 0).then_some(Fact::Compacted(self.compacted_to));
+        epochs.chain(removed).chain(sealed).chain(swapping).chain(compacted).collect()
     }
 }
 
@@ -280,6 +293,8 @@ mod tests {
             Fact::Sealed(sealed(0)),
             Fact::Swapping(10),
             Fact::Epoch(3, 30),
+            Fact::Compacted(10),
+            Fact::Compacted(20),
         ]
     }
 
@@ -308,6 +323,7 @@ mod tests {
         assert_eq!(contents.sealed.keys().copied().collect::<Vec<_>>(), [0, 10]);
         assert_eq!(contents.epochs.entries(), [(0, 0), (3, 30)]);
         assert_eq!(contents.swapping.iter().copied().collect::<Vec<_>>(), [10]);
+        assert_eq!(contents.compacted_to, 20);
     }
 
     #[test]
@@ -352,7 +368,7 @@ mod tests {
         let file = fs.open(path).unwrap();
         file.truncate(file.len().unwrap() - 7).unwrap();
         let (mut manifest, _) = Manifest::open(&fs, Path::new("/")).unwrap().unwrap();
-        manifest.append(&[Fact::Epoch(3, 30)]).unwrap();
+        manifest.append(&[Fact::Compacted(20)]).unwrap();
         assert_eq!(said(&fs), contents);
     }
 

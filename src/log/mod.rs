@@ -71,6 +71,7 @@ use marks::Marks;
 use parking_lot::Mutex;
 use segments::SegmentList;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -147,7 +148,7 @@ impl Log {
             let _writer = self.writer.lock();
             self.refuse(Refusal::Removed);
         }
-        self.cleaner.lock().give_up();
+        self.give_up_compaction();
         self.without_flushes(|| ());
     }
 
@@ -203,6 +204,16 @@ impl Log {
         self.epochs.store(Arc::new(epochs));
         writer.epoch = epoch;
         Ok(())
+    }
+
+    /// Forgets the epochs of which no batch is left; the manifest does when it is next written anew. What was `searched` holds
+    /// batches of those that were `found` only, and files before the first segment are gone for good.
+    fn forget_epochs(&self, searched: Range<u64>, found: &BTreeSet<i32>) {
+        let _writer = self.writer.lock();
+        let first = self.segments.load().all()[0].base_offset();
+        let mut epochs = self.epochs.load().as_ref().clone();
+        epochs.forget(first, searched, found);
+        self.epochs.store(Arc::new(epochs));
     }
 
     fn check_writable(&self) -> Result<()> {

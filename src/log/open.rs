@@ -42,9 +42,10 @@ impl Log {
             Origin::ClosedInOrder | Origin::Unknown => None,
         };
         let mut survey = Survey::take(&home)?;
-        if adopted.is_some() {
+        if let Some(Adopted { compacted_to, .. }) = adopted {
             (survey.durable_end, survey.manifest) = (None, None);
-            survey.contents = Contents { epochs: survey.contents.epochs, ..Contents::default() };
+            survey.contents =
+                Contents { epochs: survey.contents.epochs, compacted_to, ..Contents::default() };
             survey.unswapped.clear();
         }
         survey.finish_swaps(&home)?;
@@ -355,7 +356,7 @@ impl Opening<'_> {
             last_stable: self.transactions.first_offset().unwrap_or(end),
             end,
         };
-        let epochs = self.survey.contents.epochs;
+        let Contents { epochs, compacted_to, .. } = self.survey.contents;
         let config = Arc::new(config);
         let writer = Writer {
             epoch: epochs.latest().unwrap_or(0),
@@ -382,7 +383,7 @@ impl Opening<'_> {
             damage: self.damage,
             cleaner: Mutex::default(),
             uncleanable: OnceLock::new(),
-            first_dirty: AtomicU64::default(),
+            first_dirty: AtomicU64::new(compacted_to),
             leftovers: Mutex::default(),
         }
     }

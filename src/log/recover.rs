@@ -28,6 +28,8 @@ pub(super) struct Adopted {
     pub(super) recovery_point: u64,
     /// Where the log begins, as Kafka's checkpoint says.
     pub(super) start_offset: u64,
+    /// Up to where it is compacted, as Kafka's checkpoint says.
+    pub(super) compacted_to: u64,
 }
 
 /// Something to be done on disk before the log is served.

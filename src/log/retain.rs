@@ -18,6 +18,7 @@ use super::segments::SegmentList;
 use crate::error::{Error, OrIo, Result};
 use crate::segment::Segment;
 use crate::types::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What retention has done.
@@ -197,6 +198,8 @@ impl Log {
         // One that cannot be unlinked does not keep the others.
         let unlinked: Vec<Result<()>> = segments.iter().map(|segment| segment.remove_files()).collect();
         unlinked.into_iter().collect::<Result<()>>()?;
-        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
+        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
+        self.forget_epochs(0..0, &BTreeSet::new());
+        Ok(())
     }
 }

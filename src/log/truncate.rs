@@ -117,6 +117,7 @@ impl Log {
             sealed: cut.kept.iter().map(|facts| (facts.base_offset, *facts)).collect(),
             removed: cut.removed.iter().map(|segment| segment.base_offset()).chain(leftovers).collect(),
             epochs: self.epochs.load().as_ref().clone(),
+            compacted_to: self.first_dirty_offset(),
             ..Contents::default()
         };
         let replaced = Manifest::create(&self.home.fs, self.path(), &contents);

@@ -18,7 +18,7 @@ impl Engine {
         let now = self.clock.monotonic();
         let begun = self.cleaning.schedule.lock().compacting.take();
         let mut compacting = match begun {
-            Some(compacting) if !compacting.partition.is_deleted() => compacting,
+            Some(compacting) if compacting.is_wanted() => compacting,
             _ => {
                 if !self.cleaning.schedule.lock().is_compaction_due(now) {
                     return;
@@ -141,6 +141,11 @@ pub(super) struct Compacting {
 impl Compacting {
     fn of(partition: Partition) -> Self {
         Self { partition, done: Compacted::default(), last_batches: None }
+    }
+
+    /// Whether its topic is there, and still one that is compacted.
+    fn is_wanted(&self) -> bool {
+        !self.partition.is_deleted() && self.partition.settings().cleanup_policy.compacts()
     }
 
     fn step(&mut self, config: &CompactionConfig) -> Result<Compacted> {

@@ -49,6 +49,11 @@ impl KeyMap {
         Self { slots: vec![EMPTY; SLOTS_MIN], entries: Vec::new(), keys: Vec::new(), bytes_max }
     }
 
+    /// About how many bytes it may grow to.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// How many keys it holds.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

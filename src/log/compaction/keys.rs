@@ -32,7 +32,7 @@ impl Log {
         }
         if round.unread.is_empty() {
             let dirty = round.first_dirty..round.keys_end;
-            round.newest = Newest::of(&round.keys, dirty, round.key_map_bytes / NEWEST_SHARE);
+            round.newest = Newest::of(&round.keys, dirty, round.keys.bytes_max() / NEWEST_SHARE);
             round.make_groups();
         }
         Ok(())

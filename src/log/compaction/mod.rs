@@ -23,6 +23,8 @@ mod transactions;
 pub use plan::{Cleanable, CompactionConfig};
 
 use super::Log;
+use super::read::corrupt;
+use super::walk::WHOLE_BATCH;
 use crate::error::{Error, Result};
 use crate::record::BatchHeader;
 use crate::segment::{SealedFacts, Segment};
@@ -30,7 +32,8 @@ use crate::types::Timestamp;
 use key_map::KeyMap;
 use newest::Newest;
 use plan::{GroupLimits, Part, Standing};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use transactions::CleanedTransactions;
@@ -102,7 +105,6 @@ struct Round {
     unread: VecDeque<Arc<Segment>>,
     reading: CleanedTransactions,
     keys: KeyMap,
-    key_map_bytes: usize,
     /// Which of the dirty part are the newest; once all keys are read.
     newest: Newest,
     /// Behind the last record that the keys were read from.
@@ -114,6 +116,9 @@ struct Round {
     limits: GroupLimits,
     groups: VecDeque<Vec<Arc<Segment>>>,
     writing: CleanedTransactions,
+    /// What was written or left as it was so far, and the epochs of the batches in it.
+    written: Range<u64>,
+    epochs: BTreeSet<i32>,
 }
 
 impl Cleaner {
@@ -129,19 +134,14 @@ impl Log {
     /// # Errors
     /// Those of the disk.
     pub fn cleanable(&self, config: &CompactionConfig) -> Result<Cleanable> {
-        let segments = self.segments.load_full();
-        let parts = self.parts(segments.all(), config)?;
-        Ok(plan::cleanable(&parts, self.standing(), self.believed_time().now, config))
+        let (segments, standing) = (self.segments.load_full(), self.standing());
+        let parts = self.parts(segments.all(), standing, config)?;
+        Ok(plan::cleanable(&parts, standing, self.believed_time().now, config))
     }
 
-    /// Up to where it was compacted. Kept in Kafka's `cleaner-offset-checkpoint`; if that is lost, or wrong, compaction does
-    /// more than it had to, or leaves more than it could.
+    /// Up to where it was compacted, as the manifest says too; where that does not know, a round reads more than it had to.
     pub fn first_dirty_offset(&self) -> u64 {
         self.first_dirty.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_first_dirty_offset(&self, offset: u64) {
-        self.first_dirty.store(offset, Ordering::Release);
     }
 
     /// Compacts, for about as long as reading `budget` bytes takes: at least one segment is read for its keys, or one group
@@ -190,6 +190,11 @@ impl Log {
         Ok(done)
     }
 
+    /// Lets go of a round that has begun: the log is not to be compacted any more. Waits for a call that is under way.
+    pub fn give_up_compaction(&self) {
+        self.cleaner.lock().give_up();
+    }
+
     /// Whether the log was truncated, or begins further on, since a round began.
     fn is_overtaken(&self, round: &Round) -> bool {
         round.epoch != self.leader_epoch() || round.start != self.marks.start()
@@ -235,8 +240,7 @@ impl Log {
                     *current = None;
                 }
             } else {
-                self.note_finished(unfinished)?;
-                self.first_dirty.store(round.next_dirty, Ordering::Release);
+                self.finish_round(round, unfinished)?;
                 done.progress = CompactionProgress::Finished;
                 *current = None;
             }
@@ -250,16 +254,17 @@ impl Log {
     fn begin_round(&self, config: &CompactionConfig) -> Result<Option<Round>> {
         // Whoever overtakes the round from here on changes one of these, or the segments themselves.
         let (epoch, start) = (self.leader_epoch(), self.marks.start());
-        let now = self.believed_time().now;
+        let (now, standing) = (self.believed_time().now, self.standing());
         let list = self.segments.load_full();
-        let parts = self.parts(list.all(), config)?;
-        let cleanable = plan::cleanable(&parts, self.standing(), now, config);
+        let parts = self.parts(list.all(), standing, config)?;
+        let cleanable = plan::cleanable(&parts, standing, now, config);
         if !cleanable.is_due(config) || cleanable.dirty_bytes == 0 {
             return Ok(None);
         }
         let Cleanable { first_dirty, first_uncleanable, .. } = cleanable;
-        // A new segment takes the place of durable ones, and is durable itself.
-        self.flush_to(first_uncleanable)?;
+        // A new segment takes the place of durable ones, and is durable itself. So must be what it goes by: the commits of
+        // its transactions lie before the last stable offset, and perhaps behind all that is compacted.
+        self.flush_to(first_uncleanable.max(standing.last_stable))?;
         let segments: Vec<_> = list.all().iter().cloned().zip(parts).collect();
         let segments: Vec<_> =
             segments.into_iter().filter(|(segment, _)| segment.base_offset() < first_uncleanable).collect();
@@ -276,7 +281,6 @@ impl Log {
             unread,
             reading: CleanedTransactions::new(self.aborted_transactions(first_dirty, first_uncleanable)?),
             keys: KeyMap::new(config.key_map_bytes),
-            key_map_bytes: config.key_map_bytes,
             newest: Newest::default(),
             keys_end: first_dirty,
             next_dirty: first_uncleanable,
@@ -288,6 +292,8 @@ impl Log {
             },
             groups: VecDeque::new(),
             writing: CleanedTransactions::new(self.aborted_transactions(first_base, first_uncleanable)?),
+            written: first_base..first_base,
+            epochs: BTreeSet::new(),
         }))
     }
 
@@ -297,11 +303,18 @@ impl Log {
         Standing { start: marks.start, last_stable: marks.last_stable, end: marks.end, cleaned_to }
     }
 
-    fn parts(&self, segments: &[Arc<Segment>], config: &CompactionConfig) -> Result<Vec<Part>> {
+    fn parts(
+        &self,
+        segments: &[Arc<Segment>],
+        standing: Standing,
+        config: &CompactionConfig,
+    ) -> Result<Vec<Part>> {
         let asks_for_first = config.max_lag < std::time::Duration::MAX;
+        let first_dirty = standing.first_dirty();
         let part = |segment: &Arc<Segment>| {
-            let first_timestamp = match asks_for_first && segment.bytes() > 0 {
-                true => segment.first_timestamp()?,
+            let is_dirty = segment.end_offset().is_none_or(|end| end > first_dirty);
+            let first_timestamp = match asks_for_first && is_dirty && segment.bytes() > 0 {
+                true => first_timestamp(segment)?,
                 false => None,
             };
             Ok(Part {
@@ -313,6 +326,18 @@ impl Log {
             })
         };
         segments.iter().map(part).collect()
+    }
+}
+
+/// The timestamp of the first batch, for which the segment has to be read.
+fn first_timestamp(segment: &Segment) -> Result<Option<Timestamp>> {
+    match segment.first_timestamp() {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+            let (base, end) = (segment.base_offset(), segment.end_offset());
+            let end = end.unwrap_or(base + 1);
+            Err(corrupt(segment, 0, base, end, WHOLE_BATCH.into(), source.to_string()))
+        }
+        other => other,
     }
 }
 

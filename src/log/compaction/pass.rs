@@ -26,10 +26,16 @@ impl Log {
     ) -> Result<bool> {
         let base_offset = group[0].base_offset();
         let mut tally = Compacted::default();
-        let Round { keys, newest, keys_end, now, writing, .. } = round;
+        let Round { keys, newest, keys_end, now, writing, written: searched, epochs, .. } = round;
         let (keys_end, now) = (*keys_end, *now);
         let rule = Rule { keys, newest, keys_end, now, delete_retention, is_last_of_producer };
-        let mut decide = |batch: &crate::record::Batch<'_>| rule.rewrite(batch, writing);
+        let mut decide = |batch: &crate::record::Batch<'_>| {
+            let decision = rule.rewrite(batch, writing)?;
+            if decision.rewritten != Rewritten::Dropped {
+                epochs.insert(batch.header().leader_epoch);
+            }
+            Ok(decision)
+        };
         let written = self.write_group(group, &mut decide, &mut tally).and_then(|written| match written {
             Some(facts) => {
                 tally.bytes_out = facts.bytes;
@@ -46,6 +52,7 @@ impl Log {
         }
         if matches!(written, Ok(true)) {
             done.add(&tally);
+            searched.end = group.last().and_then(|last| last.end_offset()).unwrap_or(searched.end);
         }
         written
     }

@@ -72,6 +72,14 @@ pub(crate) struct Standing {
     pub(crate) cleaned_to: u64,
 }
 
+impl Standing {
+    /// Where the dirty part begins. What somebody remembers of offsets that are not there is not believed.
+    pub(crate) fn first_dirty(&self) -> u64 {
+        let remembered = (self.start..=self.end).contains(&self.cleaned_to);
+        if remembered { self.cleaned_to } else { self.start }
+    }
+}
+
 /// What of a log can be compacted, and whether it should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cleanable {
@@ -117,8 +125,7 @@ pub(crate) fn cleanable(
             overdue: false,
         };
     };
-    let remembered = (standing.start..=standing.end).contains(&standing.cleaned_to);
-    let first_dirty = if remembered { standing.cleaned_to } else { standing.start };
+    let first_dirty = standing.first_dirty();
     let dirty_from = floor(parts, first_dirty);
     let young = closed
         .get(dirty_from..)

@@ -10,13 +10,14 @@
 //! swap of a round, and before another one of the same name, it has to be told. Readers that have an old segment in hand
 //! have its files open, and read on in them.
 
-use super::Unfinished;
+use super::{Round, Unfinished};
 use crate::error::{OrIo, Result};
 use crate::log::Log;
 use crate::log::manifest::{Contents, Fact, Manifest};
 use crate::log::segments::SegmentList;
 use crate::segment::{CleanedSegment, SealedFacts, Segment, Suffix};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Log {
     /// Puts a written segment in the place of a group. False, and nothing is changed, if the group is not part of the log
@@ -33,7 +34,7 @@ impl Log {
                 return Ok(false);
             }
             if unfinished.as_ref().is_some_and(|last| last.facts.base_offset == facts.base_offset) {
-                self.note_finished_in_turn(unfinished)?;
+                self.note(unfinished, None)?;
             }
             self.stand_behind(facts.end_offset)?;
             CleanedSegment::rename(&self.home, facts.base_offset, Some(Suffix::Swap))?;
@@ -89,7 +90,8 @@ impl Log {
         // The last one may be closed at any time, and is then not synced either.
         let (_active, closed) = segments.all().split_last().expect("a log has at least one segment");
         let is_in = |list: &[Arc<Segment>], segment| list.iter().any(|other| Arc::ptr_eq(other, segment));
-        let mut contents = Contents { epochs: self.epochs.load().as_ref().clone(), ..Contents::default() };
+        let (epochs, compacted_to) = (self.epochs.load().as_ref().clone(), self.first_dirty_offset());
+        let mut contents = Contents { epochs, compacted_to, ..Contents::default() };
         for segment in closed.iter().filter(|segment| !is_in(group, segment) && !is_in(&unsynced, segment)) {
             contents.sealed.insert(segment.base_offset(), segment.file_and_forget()?);
         }
@@ -117,23 +119,26 @@ impl Log {
         Ok(cleaned)
     }
 
-    /// Says in the manifest that the files of the newest segment have their names. Without room for that it is said later.
-    pub(super) fn note_finished(&self, unfinished: &mut Option<Unfinished>) -> Result<()> {
-        if unfinished.is_none() {
-            return Ok(());
-        }
-        let noted = self.without_flushes(|| self.note_finished_in_turn(unfinished));
-        noted.or_else(|error| self.unpoisoned(error))
+    /// Says in the manifest that a round is over: up to where the log is compacted, and that the files of the newest segment
+    /// have their names. Without room for that the next round says it.
+    pub(super) fn finish_round(&self, round: &Round, unfinished: &mut Option<Unfinished>) -> Result<()> {
+        let compacted = Fact::Compacted(round.next_dirty);
+        let noted = self.without_flushes(|| self.note(unfinished, Some(compacted)));
+        noted.or_else(|error| self.unpoisoned(error))?;
+        self.first_dirty.store(round.next_dirty, Ordering::Release);
+        self.forget_epochs(round.written.clone(), &round.epochs);
+        Ok(())
     }
 
-    fn note_finished_in_turn(&self, unfinished: &mut Option<Unfinished>) -> Result<()> {
+    fn note(&self, unfinished: &mut Option<Unfinished>, more: Option<Fact>) -> Result<()> {
         let is_there = |last: &&Unfinished| {
             self.segments.load().all().iter().any(|segment| Arc::ptr_eq(segment, &last.segment))
         };
         // Whoever has cut it or taken it away has said so, and it must not come back.
-        if let Some(last) = unfinished.as_ref().filter(is_there) {
-            self.with_manifest(|manifest| manifest.append(&[Fact::Sealed(last.facts)]))
-                .map_err(|failure| self.failed(failure))?;
+        let finished = unfinished.as_ref().filter(is_there).map(|last| Fact::Sealed(last.facts));
+        let facts: Vec<Fact> = finished.into_iter().chain(more).collect();
+        if !facts.is_empty() {
+            self.with_manifest(|manifest| manifest.append(&facts)).map_err(|failure| self.failed(failure))?;
         }
         *unfinished = None;
         Ok(())
