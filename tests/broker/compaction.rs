@@ -92,6 +92,28 @@ fn a_topic_that_becomes_compacted_is_compacted_and_one_that_is_not_never() {
 }
 
 #[test]
+fn a_topic_that_is_no_longer_compacted_keeps_all_that_it_has_though_a_round_has_begun() {
+    let cleaned = Cleaned::with(compacted().segment_bytes(1 << 20));
+    let partition = cleaned.world.partition(0);
+    let value = "v".repeat(64 << 10);
+    for number in 0..200 {
+        put(&partition, &format!("key {}", number % 5), Some(&value));
+    }
+    cleaned.world.clock.advance(15 * SECOND);
+    assert_eq!(
+        cleaned.broker().maintain().unwrap(),
+        Some(Duration::ZERO),
+        "its round takes more than a step"
+    );
+    let before = partition.size_bytes();
+    let admin = cleaned.broker().admin();
+    admin.alter_topic("orders", |config| config.cleanup_policy(CleanupPolicy::Delete)).unwrap();
+    cleaned.world.pass(MINUTE);
+    assert_eq!((partition.size_bytes(), table(&partition).len()), (before, 200));
+    assert!(cleaned.events().is_empty());
+}
+
+#[test]
 fn damage_sets_a_log_aside_and_the_others_go_on() {
     let cleaned = Cleaned::with(compacted().partitions(2));
     for number in 0..2 {
