@@ -7,7 +7,8 @@
 //! orders 1 4
 //! ```
 //! They carry no checksum, so we write them for Kafka and for people; our own truth stands in checksummed files beside
-//! them, and these are read only when a directory is taken over from Kafka.
+//! them. These are read when a directory is taken over from Kafka; the epochs also as a second copy, where the manifest ends
+//! too early.
 
 use super::epochs::LeaderEpochs;
 use crate::error::{OrIo, Result};

@@ -5,6 +5,7 @@ use super::{Cursor, Log, ReadLimit};
 use crate::error::Result;
 use crate::segment::Segment;
 use crate::types::Timestamp;
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 /// How much of a segment is read at once.
@@ -64,18 +65,32 @@ impl Log {
             best = self.largest_record(first)?;
             segments = others;
         }
-        let mut best_segment = None;
-        let mut largest = best.map(|(_, timestamp)| timestamp);
-        for segment in segments {
-            let timestamp = segment.largest_timestamp().map(|entry| entry.timestamp);
-            if timestamp > largest {
-                (best_segment, largest) = (Some(segment), timestamp);
+        let stamped =
+            segments.iter().filter_map(|segment| Some((segment.largest_timestamp()?.timestamp, segment)));
+        let mut stamped: Vec<_> = stamped.collect();
+        stamped.sort_by_key(|(timestamp, _)| Reverse(*timestamp));
+        for (timestamp, segment) in stamped {
+            let is_before =
+                |(offset, at)| timestamp > at || (timestamp == at && segment.base_offset() < offset);
+            if !best.is_none_or(is_before) {
+                break;
             }
+            let found = self.record_of_largest(segment, timestamp)?;
+            let rank = |(offset, at): (u64, Timestamp)| (at, Reverse(offset));
+            best = best.into_iter().chain(found).max_by_key(|record| rank(*record));
         }
-        let (Some(segment), Some(largest)) = (best_segment, largest) else { return Ok(best) };
-        let older = segment.lookup_time(Timestamp::from_millis(largest.as_millis().saturating_sub(1)))?;
+        Ok(best)
+    }
+
+    /// The first record with the largest timestamp of a segment, which is `timestamp` unless compaction has left only the
+    /// header of the batch that had it.
+    fn record_of_largest(&self, segment: &Segment, timestamp: Timestamp) -> Result<Option<(u64, Timestamp)>> {
+        let older = segment.lookup_time(Timestamp::from_millis(timestamp.as_millis().saturating_sub(1)))?;
         let from = older.map_or(segment.base_offset(), |entry| entry.offset);
-        self.find_record(segment, from, largest)
+        match self.find_record(segment, from, timestamp)? {
+            None => self.largest_record(segment),
+            found => Ok(found),
+        }
     }
 
     /// The first record of a segment that is not older than `timestamp`, from the batch of offset `from` on.

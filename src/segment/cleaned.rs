@@ -35,7 +35,7 @@ pub(crate) struct CleanedSegment {
 }
 
 impl CleanedSegment {
-    /// Begins one, with room for so many bytes. What an earlier attempt left is removed. If this fails, nothing is there.
+    /// Begins one, with room for so many bytes. What an earlier attempt left is removed; what is left if this fails, the next attempt removes.
     pub(crate) fn create(home: &Arc<Home>, base_offset: u64, room: u64, index_interval: u32) -> Result<Self> {
         Self::discard(home, base_offset)?;
         let path = home.suffixed(base_offset, FileKind::Log, Suffix::Cleaned);

@@ -16,22 +16,22 @@ use std::time::Duration;
 /// What is read of a log: by offset, the key and the value.
 type Contents = BTreeMap<u64, (Vec<u8>, Option<Vec<u8>>)>;
 
-const RETENTION: Duration = Duration::from_secs(100);
+pub(crate) const RETENTION: Duration = Duration::from_secs(100);
 
-fn small() -> LogConfig {
+pub(crate) fn small() -> LogConfig {
     LogConfig { segment_bytes: 900, index_interval_bytes: 200, ..LogConfig::default() }
 }
 
-fn eager() -> CompactionConfig {
+pub(crate) fn eager() -> CompactionConfig {
     CompactionConfig { min_dirty_ratio: 0.0, delete_retention: RETENTION, ..CompactionConfig::default() }
 }
 
-fn nobody(_: &BatchHeader) -> bool {
+pub(crate) fn nobody(_: &BatchHeader) -> bool {
     false
 }
 
 /// Compacts to the end of a round.
-fn compact(log: &Log, config: &CompactionConfig, budget: u64) -> Compacted {
+pub(crate) fn compact(log: &Log, config: &CompactionConfig, budget: u64) -> Compacted {
     loop {
         let done = log.compact(config, &nobody, budget).expect("memory does not fail");
         if done.progress != CompactionProgress::More {
@@ -313,7 +313,7 @@ fn a_round_that_is_overtaken_while_it_reads_is_given_up_without_a_complaint() {
 }
 
 /// Appends a record of its own.
-fn put(world: &World, key: &str, value: Option<&str>) {
+pub(crate) fn put(world: &World, key: &str, value: Option<&str>) {
     let mut builder = BatchBuilder::new(Compression::None);
     let (key, value) = (Some(key.as_bytes()), value.map(str::as_bytes));
     builder.push(&RecordParts { key, value, ..RecordParts::default() }).expect("an ordinary record");
@@ -489,62 +489,4 @@ fn read_ascending(log: &Log) {
             Err(error) => panic!("{error}"),
         }
     }
-}
-
-/// A log of one key, written to in many lives, of which compaction leaves next to nothing.
-fn after_crashes(lives: u64) -> World {
-    let mut world = World::new(small());
-    for life in 0..lives {
-        for value in 0..20 {
-            put(&world, "key", Some(&format!("{life} {value}")));
-        }
-        world.log.flush().expect("memory does not fail");
-        world = world.crashed();
-    }
-    world
-}
-
-#[test]
-fn epochs_of_which_compaction_leaves_no_batch_take_no_space() {
-    let sizes = [20, 60].map(|lives| {
-        let world = after_crashes(lives);
-        for _ in 0..6 {
-            put(&world, "key", Some("again"));
-            world.log.begin_segment().expect("memory does not fail");
-            let _ = compact(&world.log, &eager(), u64::MAX);
-        }
-        let world = world.crashed();
-        assert!(world.log.damage().is_empty());
-        put(&world, "key", Some("last"));
-        let world = world.crashed();
-        let size = |name| world.fs.metadata(&world.log.path().join(name)).expect("it is there").len;
-        (size("segment-manifest"), size("leader-epoch-checkpoint"))
-    });
-    assert!(sizes[0].0 < 2_000 && sizes[1].0 <= sizes[0].0 && sizes[1].1 <= sizes[0].1 + 10, "{sizes:?}");
-}
-
-#[test]
-fn up_to_where_it_is_compacted_is_known_after_a_crash() {
-    let world = after_crashes(3);
-    let _ = compact(&world.log, &eager(), u64::MAX);
-    let first_dirty = world.log.first_dirty_offset();
-    assert!(first_dirty > 0);
-    put(&world, "key", Some("again"));
-    let world = world.crashed();
-    assert_eq!(world.log.first_dirty_offset(), first_dirty);
-    world.log.truncate(first_dirty + 1).expect("it holds that");
-    assert_eq!(world.crashed().log.first_dirty_offset(), first_dirty);
-}
-
-#[test]
-fn damage_in_a_first_batch_sets_a_log_aside_also_where_its_age_is_asked_for() {
-    let world = after_crashes(1);
-    world.log.begin_segment().expect("memory does not fail");
-    let path = world.log.path().join("00000000000000000000.log");
-    let file = world.fs.open(&path).expect("it is there");
-    file.write_all_at(16, &[9]).expect("memory does not fail");
-    let config = CompactionConfig { max_lag: RETENTION, ..eager() };
-    let error = world.log.compact(&config, &nobody, u64::MAX).expect_err("it is damaged");
-    assert!(matches!(error, Error::Corrupt { position: 0, .. }), "{error:?}");
-    assert!(world.log.uncleanable().is_some());
 }

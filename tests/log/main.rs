@@ -3,6 +3,7 @@
 
 #[path = "../common/batches.rs"]
 mod batches;
+mod compacted_tests;
 mod compaction_tests;
 mod concurrent_tests;
 mod dir_tests;

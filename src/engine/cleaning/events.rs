@@ -37,7 +37,7 @@ pub enum BrokerEvent {
         /// All of the round.
         compacted: Compacted,
     },
-    /// Compaction failed, and nothing was changed.
+    /// Compaction failed: what it met is as it was, and what it did before that stays done.
     CompactionFailed {
         /// Where.
         partition: TopicPartition,

@@ -154,9 +154,9 @@ impl Log {
     /// Whatever happens the log holds the old segments or the new ones. Each group is durable when its step is over.
     ///
     /// # Errors
-    /// [`Error::DiskFull`] if there is no room for a group beside those it is made from: nothing was changed, try again
+    /// [`Error::DiskFull`] if there is no room for a group beside those it is made from: that group was not changed, try again
     /// later. [`Error::Corrupt`] if there is damage in the way: the log is not compacted any more until it is opened anew,
-    /// and its data is untouched.
+    /// and what is damaged is untouched. In both cases the groups before it are compacted, and stay so.
     pub fn compact(
         &self,
         config: &CompactionConfig,
