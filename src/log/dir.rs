@@ -311,11 +311,19 @@ impl LogDir {
     /// Where a log comes from. It is none of ours if it has batches and neither of our files; an attempt to take it over
     /// that a crash cut short may have left one that says nothing.
     fn origin(&self, partition: &TopicPartition, home: &Home) -> Result<Origin> {
+        let known = if self.clean { Origin::ClosedInOrder } else { Origin::Unknown };
+        let manifest = home.dir.join(MANIFEST);
+        match self.fs.metadata(&manifest) {
+            Ok(_) => return Ok(known),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).or_io("look at", &manifest),
+        }
+        if DurableEndFile::open(&home.fs, &home.dir)?.is_some() {
+            return Ok(known);
+        }
         let entries = self.fs.list(&home.dir).or_io("list", &home.dir)?;
-        let ours = entries.iter().any(|entry| entry.name == MANIFEST)
-            || DurableEndFile::open(&home.fs, &home.dir)?.is_some();
-        if ours || !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
-            return Ok(if ours && self.clean { Origin::ClosedInOrder } else { Origin::Unknown });
+        if !entries.iter().any(|entry| FileName::parse(&entry.name).is_some()) {
+            return Ok(Origin::Unknown);
         }
         if let Some(swap) = entries.iter().find(|entry| entry.name.ends_with(SWAP)) {
             let found = format!("a crash of Kafka left {:?} in the middle of a compaction", swap.name);

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "gzip")]
 mod gzip;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+mod kept;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod output;

@@ -135,15 +135,15 @@ const GOALS: [Goal; 18] = [
         measure: |figures| cost_ratio(figures, ours::SEND_BATCH.name, 16, 4),
     },
     Goal {
-        text: "10. a batch of JSON with lz4: its time to that of the codec alone",
+        text: "10. a batch of JSON with lz4: its time to that of the codec alone, given the same bytes",
         limit: AtMost(1.15),
-        reached: false,
+        reached: true,
         measure: |figures| ratio(figures, compression::LZ4, compression::CODEC, compression::BUILDER),
     },
     Goal {
-        text: "10. a batch of JSON with zstd: its time to that of the codec alone",
+        text: "10. a batch of JSON with zstd: its time to that of the codec alone, given the same bytes",
         limit: AtMost(1.15),
-        reached: false,
+        reached: true,
         measure: |figures| ratio(figures, compression::ZSTD, compression::CODEC, compression::BUILDER),
     },
 ];

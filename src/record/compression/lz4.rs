@@ -10,10 +10,11 @@
 //! are verified, the content's size and checksum are skipped, as in Kafka. Blocks that depend on each other, another
 //! version and unused bits are refused, and so are bytes behind the frame.
 
-use lz4_flex::block;
-
+use super::kept::with_kept;
 use super::xxhash::xxh32;
 use super::{Failure, Output};
+use lz4_flex::block::{self, CompressTable};
+use std::cell::Cell;
 
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 const VERSION_MASK: u8 = 0b1100_0000;
@@ -27,6 +28,8 @@ const FLAGS_UNUSED: u8 = 0b11;
 /// Blocks of 64 KiB, in the bits where the frame says so.
 const BLOCK_SIZE_64K: u8 = 4 << 4;
 const BLOCK_BYTES: usize = 64 << 10;
+/// From here on a table for small blocks becomes one for large ones.
+const SMALL_BYTES: usize = u16::MAX as usize;
 const STORED: u32 = 1 << 31;
 const END_MARK: [u8; 4] = [0; 4];
 
@@ -35,18 +38,31 @@ const FLAGS: u8 = VERSION_1 | INDEPENDENT;
 const HEADER_CHECK: u8 = 0x82;
 const _: () = assert!(FLAGS == 0x60 && BLOCK_SIZE_64K == 0x40);
 
+thread_local! {
+    /// One for blocks that are not full, which is quicker for these, and one for full ones.
+    static SMALL: Cell<Option<CompressTable>> = const { Cell::new(None) };
+    static LARGE: Cell<Option<CompressTable>> = const { Cell::new(None) };
+}
+
 pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> Result<(), block::CompressError> {
+    match bytes.len() {
+        0..SMALL_BYTES => with_kept(&SMALL, CompressTable::small, |table| compress_with(table, bytes, out)),
+        _ => with_kept(&LARGE, CompressTable::large, |table| compress_with(table, bytes, out)),
+    }
+}
+
+fn compress_with(
+    table: &mut CompressTable,
+    bytes: &[u8],
+    out: &mut Output<'_>,
+) -> Result<(), block::CompressError> {
     out.extend(&MAGIC);
     out.extend(&[FLAGS, BLOCK_SIZE_64K, HEADER_CHECK]);
-    let mut table = match bytes.len() {
-        0..BLOCK_BYTES => block::CompressTable::small(),
-        _ => block::CompressTable::large(),
-    };
     for raw in bytes.chunks(BLOCK_BYTES) {
         let length_at = out.end();
         out.extend(&[0; 4]);
         let room = out.room(block::get_maximum_output_size(raw.len()));
-        let mut len = block::compress_into_with_table(raw, room, &mut table)?;
+        let mut len = block::compress_into_with_table(raw, room, table)?;
         let mut stored = 0;
         if len >= raw.len() {
             (len, stored) = (raw.len(), STORED);

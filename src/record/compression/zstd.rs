@@ -1,8 +1,9 @@
 //! Zstandard: one frame at level 3 is written; frames in a row are read as one.
 
-use zstd::zstd_safe::{self, zstd_sys::ZSTD_ErrorCode};
-
+use super::kept::with_kept;
 use super::{Failure, Output, with_room_for};
+use std::cell::Cell;
+use zstd::zstd_safe::{self, CCtx, DCtx, zstd_sys::ZSTD_ErrorCode};
 
 /// Kafka's default, and zstd's.
 const LEVEL: i32 = 3;
@@ -10,11 +11,23 @@ const LEVEL: i32 = 3;
 const ROOM_MIN: usize = 16 << 10;
 /// What zstd answers when the room is too small: error codes are the negated numbers of the C enumeration.
 const OUT_OF_ROOM: usize = (ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize).wrapping_neg();
+/// What compresses more than this is not kept: it is as large as the data needs it, and costs little beside that.
+const KEPT_FOR_MAX: usize = 256 << 10;
+
+thread_local! {
+    static COMPRESSING: Cell<Option<CCtx<'static>>> = const { Cell::new(None) };
+    static DECOMPRESSING: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
+}
 
 pub(super) fn compress(bytes: &[u8], out: &mut Output<'_>) -> Result<(), &'static str> {
     let room = out.room(zstd_safe::compress_bound(bytes.len()));
-    let len = zstd_safe::compress(room, bytes, LEVEL).map_err(zstd_safe::get_error_name)?;
-    out.advance(len);
+    let len = match bytes.len() {
+        0..=KEPT_FOR_MAX => {
+            with_kept(&COMPRESSING, CCtx::create, |context| context.compress(room, bytes, LEVEL))
+        }
+        _ => zstd_safe::compress(room, bytes, LEVEL),
+    };
+    out.advance(len.map_err(zstd_safe::get_error_name)?);
     Ok(())
 }
 
@@ -29,7 +42,7 @@ pub(super) fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Failure>
     let mut room = guess.min(limit);
     loop {
         let mut out = with_room_for(room)?;
-        match zstd_safe::decompress(&mut out, bytes) {
+        match with_kept(&DECOMPRESSING, DCtx::create, |context| context.decompress(&mut out, bytes)) {
             Ok(_) if out.len() > limit => return Err(Failure::TooLarge),
             Ok(_) => return Ok(out),
             Err(OUT_OF_ROOM) if room == limit => return Err(Failure::TooLarge),
