@@ -247,6 +247,11 @@ impl Manifest {
         Ok(())
     }
 
+    /// How many records it has, those included that say nothing any more.
+    pub(crate) fn records(&self) -> usize {
+        (self.end as usize).saturating_sub(HEADER_LEN) / RECORD_LEN
+    }
+
     /// Makes what was read durable: a process that was killed may have left it in the page cache only.
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.get().and_then(|file| file.sync()).or_io("sync", self.file.path())

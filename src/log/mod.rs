@@ -21,6 +21,7 @@ mod damage;
 mod dir;
 mod durable_end;
 mod epochs;
+mod facts;
 mod failure;
 mod flush;
 mod manifest;

@@ -200,6 +200,6 @@ impl Log {
         unlinked.into_iter().collect::<Result<()>>()?;
         self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
         self.forget_epochs(0..0, &BTreeSet::new());
-        Ok(())
+        self.shorten_manifest()
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::reading::read_on;
 use crate::world::{World, small};
+use brooklet::io::Fs;
 use brooklet::log::{Cursor, ReadLimit, RemovalReason, Removed, RetentionConfig};
-use brooklet::{CleanupPolicy, Error, Timestamp};
+use brooklet::{CleanupPolicy, Error, LogConfig, Timestamp};
 use std::time::Duration;
 
 /// Nothing goes by age or size.
@@ -139,4 +140,23 @@ fn a_log_that_is_closed_or_read_only_is_left_alone() {
     world.dir.close().expect("memory does not fail");
     assert!(matches!(log.enforce_retention(&keep_bytes(0)), Err(Error::Closed { .. })));
     assert_eq!(log.enforce_retention(&keep_all()).expect("there is nothing to do").segments, []);
+}
+
+#[test]
+fn the_manifest_does_not_grow_with_the_segments_that_come_and_go() {
+    let world = World::new(LogConfig { segment_bytes: 130, ..LogConfig::default() });
+    let mut largest = 0;
+    for _ in 0..100 {
+        world.append_batches(6);
+        assert!(
+            !world.log.enforce_retention(&keep_bytes(500)).expect("memory does not fail").segments.is_empty()
+        );
+        let manifest = world.log.path().join("segment-manifest");
+        largest = largest.max(world.fs.metadata(&manifest).expect("it is there").len);
+    }
+    assert!(largest < 100 * 72, "{largest} bytes");
+    let (start, end) = (world.log.watermarks().start, world.log.watermarks().end);
+    let world = world.crashed();
+    assert!(world.log.damage().is_empty());
+    assert_eq!((world.log.watermarks().start, world.log.watermarks().end), (start, end));
 }

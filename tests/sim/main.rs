@@ -19,6 +19,7 @@ mod plant;
 mod plant_tests;
 mod plants;
 mod script;
+mod shorten_tests;
 mod swap_tests;
 mod trace_tests;
 mod world;

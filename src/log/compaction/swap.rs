@@ -13,7 +13,7 @@
 use super::{Round, Unfinished};
 use crate::error::{OrIo, Result};
 use crate::log::Log;
-use crate::log::manifest::{Contents, Fact, Manifest};
+use crate::log::manifest::Fact;
 use crate::log::segments::SegmentList;
 use crate::segment::{CleanedSegment, SealedFacts, Segment, Suffix};
 use std::sync::Arc;
@@ -67,40 +67,15 @@ impl Log {
     }
 
     fn swap_in_manifest(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<()> {
-        let contents = self.contents_with(group, facts)?;
-        match Manifest::create(&self.home.fs, self.path(), &contents) {
-            Ok(manifest) => {
-                self.with_manifest(|current| *current = manifest);
-                Ok(())
-            }
-            Err(error) => match Manifest::open(&self.home.fs, self.path()) {
-                Ok(Some((_, found))) if !found.swapping.contains(&facts.base_offset) => Err(error),
-                // It is there, and whether it will be after a power cut is not known.
-                _ => Err(self.poison(error.to_string())),
-            },
+        let mut contents = self.facts()?;
+        for segment in group {
+            contents.sealed.remove(&segment.base_offset());
+            contents.removed.insert(segment.base_offset());
         }
-    }
-
-    /// What the manifest says of the log with the new segment in it. Segments that are not synced yet are entered later.
-    fn contents_with(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<Contents> {
-        let (segments, unsynced) = {
-            let writer = self.writer.lock();
-            (self.segments.load_full(), writer.unsynced.clone())
-        };
-        // The last one may be closed at any time, and is then not synced either.
-        let (_active, closed) = segments.all().split_last().expect("a log has at least one segment");
-        let is_in = |list: &[Arc<Segment>], segment| list.iter().any(|other| Arc::ptr_eq(other, segment));
-        let (epochs, compacted_to) = (self.epochs.load().as_ref().clone(), self.first_dirty_offset());
-        let mut contents = Contents { epochs, compacted_to, ..Contents::default() };
-        for segment in closed.iter().filter(|segment| !is_in(group, segment) && !is_in(&unsynced, segment)) {
-            contents.sealed.insert(segment.base_offset(), segment.file_and_forget()?);
-        }
+        contents.removed.remove(&facts.base_offset);
         contents.sealed.insert(facts.base_offset, facts);
         contents.swapping.insert(facts.base_offset);
-        contents.removed = self.leftovers.lock().clone();
-        contents.removed.extend(group[1..].iter().map(|segment| segment.base_offset()));
-        contents.removed.remove(&facts.base_offset);
-        Ok(contents)
+        self.put_manifest(&contents)
     }
 
     fn take_place(&self, group: &[Arc<Segment>], facts: SealedFacts) -> Result<Arc<Segment>> {
@@ -127,7 +102,7 @@ impl Log {
         noted.or_else(|error| self.unpoisoned(error))?;
         self.first_dirty.store(round.next_dirty, Ordering::Release);
         self.forget_epochs(round.written.clone(), &round.epochs);
-        Ok(())
+        self.without_flushes(|| self.shorten_manifest())
     }
 
     fn note(&self, unfinished: &mut Option<Unfinished>, more: Option<Fact>) -> Result<()> {
