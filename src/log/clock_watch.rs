@@ -129,16 +129,21 @@ mod tests {
         assert_eq!(again.remaining, DOUBT_MAX);
     }
 
+    /// What was waited for the first says nothing of the second, which nobody has had time to notice.
     #[test]
-    fn a_clock_that_jumps_again_while_it_is_doubted_is_doubted_anew() {
+    fn a_second_jump_within_the_doubt_of_the_first_is_doubted_for_itself() {
         let mut watch = ClockWatch::new(at(0), secs(0));
-        let decade = 10 * 365 * 86_400;
-        assert!(watch.look(at(2 * HOUR as i64), secs(0)).doubt.is_some());
-        let again = watch.look(at(decade), secs(2 * HOUR - 1)).doubt.unwrap();
-        assert_eq!((again.expected, again.remaining), (at(2 * HOUR as i64 - 1), DOUBT_MAX));
-        let until = 2 * HOUR - 1 + 86_400;
-        assert!(watch.look(at(decade + 86_399), secs(until - 1)).doubt.is_some());
-        assert_eq!(watch.look(at(decade + 86_400), secs(until)).doubt, None);
+        let (years, two_hours) = (10 * 365 * 86_400, 2 * HOUR as i64);
+        assert!(watch.look(at(two_hours), secs(0)).doubt.is_some());
+        let second = 2 * HOUR - 1;
+        for later in [0, 1, 2, HOUR, 24 * HOUR - 1] {
+            let (wall, monotonic) = (at(years + (second + later) as i64), secs(second + later));
+            let told = watch.look(wall, monotonic);
+            assert!(told.doubt.is_some(), "believed {later} s after the second jump");
+            assert!(told.now <= at(two_hours + (second + later) as i64), "{:?}", told.now);
+        }
+        let (wall, monotonic) = (at(years + (second + 24 * HOUR) as i64), secs(second + 24 * HOUR));
+        assert_eq!(watch.look(wall, monotonic), BelievedTime { now: wall, doubt: None });
     }
 
     #[test]

@@ -26,13 +26,15 @@ fn next_end(needed: u64, segment_bytes: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Ahead {
     end: u64,
+    /// How far the file may reach: an attempt that failed may have added to it.
+    reach: u64,
     is_possible: bool,
 }
 
 impl Ahead {
     /// The file ends here, behind its last batch.
     pub(super) fn ending_at(end: u64) -> Self {
-        Self { end, is_possible: true }
+        Self { end, reach: end, is_possible: true }
     }
 
     /// Sets space aside if `needed` bytes do not fit. Whether that succeeds does not matter: the write that follows
@@ -44,24 +46,25 @@ impl Ahead {
         if self.is_possible {
             let end = next_end(needed, segment_bytes);
             match file.allocate(end) {
-                Ok(()) => return self.end = end,
-                Err(error) => self.is_possible = error.kind() != io::ErrorKind::Unsupported,
+                Ok(()) => return (self.end, self.reach) = (end, self.reach.max(end)),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => self.is_possible = false,
+                Err(_) => self.reach = self.reach.max(end),
             }
         }
-        // What a failed attempt has added to the file is cut with the rest.
         self.end = needed;
+        self.reach = self.reach.max(needed);
     }
 
     /// Gives back what is behind `bytes`.
     pub(super) fn cut(&mut self, file: &dyn File, bytes: u64) -> io::Result<()> {
         file.truncate(bytes)?;
-        self.end = bytes;
+        (self.end, self.reach) = (bytes, bytes);
         Ok(())
     }
 
     /// Whether there may be anything behind `bytes`.
     pub(super) fn reaches_behind(&self, bytes: u64) -> bool {
-        self.end > bytes
+        self.reach > bytes
     }
 }
 

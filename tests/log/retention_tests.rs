@@ -2,6 +2,7 @@
 
 use crate::reading::read_on;
 use crate::world::{World, small};
+use brooklet::clock::Clock;
 use brooklet::io::Fs;
 use brooklet::log::{Cursor, ReadLimit, RemovalReason, Removed, RetentionConfig};
 use brooklet::{CleanupPolicy, Error, LogConfig, Timestamp};
@@ -116,6 +117,24 @@ fn a_wall_clock_that_jumps_ahead_deletes_nothing_until_it_has_proven_itself() {
     world.clock.advance(Duration::from_secs(1));
     let removed = enforce(&world, &keep_for(7 * 86_400));
     assert!(removed.doubt.is_none() && !removed.segments.is_empty());
+}
+
+#[test]
+fn a_second_jump_of_the_clock_is_not_believed_when_the_doubt_of_the_first_ends() {
+    let world = world();
+    let start = world.clock.now().as_millis();
+    let (hour, year) = (3_600, 365 * 86_400);
+    world.clock.set_wall(Timestamp::from_millis(start + 2 * hour * 1_000));
+    assert!(enforce(&world, &keep_for(86_400)).doubt.is_some());
+    world.clock.advance(Duration::from_secs(2 * 3_600 - 1));
+    world.clock.set_wall(Timestamp::from_millis(start + (2 * hour + 10 * year) * 1_000));
+    assert_eq!(enforce(&world, &keep_for(86_400)).segments, []);
+    world.clock.advance(Duration::from_secs(1));
+    let removed = enforce(&world, &keep_for(86_400));
+    assert!(removed.doubt.is_some() && removed.segments.is_empty(), "{removed:?}");
+    // If it is right after all, a day is enough.
+    world.clock.advance(Duration::from_secs(86_400));
+    assert!(!enforce(&world, &keep_for(86_400)).segments.is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What compaction may take: a second opinion, from the history of appends.
 
-use crate::ledger::{Bytes, Ledger, Pending};
+use crate::ledger::{Broken, Bytes, End, Ledger, Pending, last_offset};
 use brooklet::record::{Batch, ControlRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,10 @@ pub(crate) struct Compaction {
     /// Offsets of committed records of each key that supersede those before them, as far as they are still there or went
     /// in another way than by a crash.
     superseding: BTreeMap<Key, BTreeSet<u64>>,
-    /// Base offsets of batches that were aborted.
-    aborted: BTreeSet<u64>,
+    /// Offsets of committed tombstones of each key that nothing but compaction can have taken.
+    tombstones: BTreeMap<Key, BTreeSet<u64>>,
+    /// By base offset, whether a batch was committed or aborted.
+    decided: BTreeMap<u64, bool>,
 }
 
 fn records(bytes: &[u8]) -> BTreeMap<u64, Record> {
@@ -40,12 +42,16 @@ fn records(bytes: &[u8]) -> BTreeMap<u64, Record> {
     all.collect()
 }
 
-/// By base offset, whether the transaction of a batch was committed; nothing for those that are open.
-fn decided(batches: &BTreeMap<u64, Bytes>) -> BTreeMap<u64, bool> {
+/// By base offset, whether the transaction of a batch was committed; nothing for those that are open. A marker decides
+/// only if it has survived: what was decided by one that a crash took may be decided otherwise.
+fn decided(batches: &BTreeMap<u64, Bytes>, survives: impl Fn(u64, &Bytes) -> bool) -> BTreeMap<u64, bool> {
     let (mut open, mut decided) = (BTreeMap::<i64, Vec<u64>>::new(), BTreeMap::new());
     for (base, bytes) in batches {
         let batch = Batch::decode(bytes).expect("the ledger holds batches");
         let producer = batch.header().producer_id;
+        if batch.header().is_control() && !survives(*base, bytes) {
+            continue;
+        }
         let committed = match batch.control().expect("a good marker") {
             Some(ControlRecord::Commit { .. }) => true,
             Some(_) => false,
@@ -65,36 +71,70 @@ fn decided(batches: &BTreeMap<u64, Bytes>) -> BTreeMap<u64, bool> {
     decided
 }
 
+/// All that was ever appended as far as the ledger knows, or is about to be.
+fn history(ledger: &Ledger) -> BTreeMap<u64, Bytes> {
+    let mut history = ledger.batches.clone();
+    let base = |bytes: &Bytes| Batch::decode(bytes).expect("the ledger holds batches").header().base_offset;
+    history.extend(ledger.cut.iter().map(|bytes| (base(bytes), bytes.clone())));
+    for pending in &ledger.pending {
+        if let Pending::Append(bytes) = pending {
+            history.entry(base(bytes)).or_insert(bytes.clone());
+        }
+    }
+    history
+}
+
 impl Compaction {
-    pub(crate) fn new(ledger: &Ledger, found: &BTreeMap<u64, Bytes>, truncated_to: Option<u64>) -> Self {
-        let mut history = ledger.batches.clone();
-        for bytes in &ledger.cut {
-            let base = Batch::decode(bytes).expect("the ledger holds batches").header().base_offset;
-            history.insert(base, bytes.clone());
-        }
-        for pending in &ledger.pending {
-            if let Pending::Append(bytes) = pending {
-                let base = Batch::decode(bytes).expect("the ledger holds batches").header().base_offset;
-                history.entry(base).or_insert(bytes.clone());
-            }
-        }
-        let decided = decided(&history);
-        let aborted = decided.iter().filter(|(_, committed)| !**committed).map(|(base, _)| *base).collect();
+    pub(crate) fn new(
+        ledger: &Ledger,
+        found: &BTreeMap<u64, Bytes>,
+        truncated_to: Option<u64>,
+        end: End,
+    ) -> Self {
+        let history = history(ledger);
+        // A crash takes nothing but the last of the batches; what is missing before was taken by compaction.
+        let promised = if end == End::Kill { ledger.shown_end } else { ledger.durable_end };
+        let found_end = found.values().next_back().map_or(0, |bytes| last_offset(bytes) + 1);
+        let survived_to = found_end.max(promised).max(truncated_to.unwrap_or(0));
+        let was_cut =
+            |base, bytes: &Bytes| ledger.cut.contains(bytes) || truncated_to.is_some_and(|to| base >= to);
+        let survives = |base, bytes: &Bytes| base < survived_to || was_cut(base, bytes);
+        let decided = decided(&history, survives);
         let mut superseding = BTreeMap::<Key, BTreeSet<u64>>::new();
-        for (base, bytes) in &history {
-            let was_cut = ledger.cut.contains(bytes) || truncated_to.is_some_and(|to| *base >= to);
+        let mut tombstones = superseding.clone();
+        for (base, bytes) in history.iter().filter(|(base, _)| decided.get(*base) == Some(&true)) {
+            let was_cut = was_cut(*base, bytes);
             let there = found.get(base).map(|bytes| records(bytes)).unwrap_or_default();
-            if decided.get(base) != Some(&true) {
-                continue;
-            }
             for (offset, record) in records(bytes) {
                 // A tombstone may be gone, and still have done its work.
-                if was_cut || there.contains_key(&offset) || record.value.is_none() {
+                let is_tombstone = record.value.is_none() && !was_cut && survives(*base, bytes);
+                if is_tombstone {
+                    tombstones.entry(record.key.clone()).or_default().insert(offset);
+                }
+                if was_cut || there.contains_key(&offset) || is_tombstone {
                     superseding.entry(record.key).or_default().insert(offset);
                 }
             }
         }
-        Self { superseding, aborted }
+        Self { superseding, tombstones, decided }
+    }
+
+    /// Whoever reads a key sees its newest record: that is no value which a tombstone has deleted, gone as that may be.
+    pub(crate) fn check_deleted(&self, found: &BTreeMap<u64, Bytes>, start: u64) -> Result<(), Broken> {
+        let committed = found.iter().filter(|(base, _)| self.decided.get(*base) == Some(&true));
+        let mut newest = BTreeMap::<Key, (u64, bool)>::new();
+        for (offset, record) in committed.flat_map(|(_, bytes)| records(bytes)) {
+            if offset >= start {
+                newest.insert(record.key, (offset, record.value.is_some()));
+            }
+        }
+        for (key, (offset, _)) in newest.iter().filter(|(key, (_, is_value))| key.is_some() && *is_value) {
+            let later = self.tombstones.get(key).and_then(|all| all.range(offset + 1..).next());
+            if let Some(tombstone) = later {
+                return Err(format!("the value at {offset} was deleted at {tombstone}, and is back"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether this batch may have become what is there: every record that is left is as it was, and every other one was
@@ -112,7 +152,7 @@ impl Compaction {
         let all = records(before);
         let may_go = |offset: u64, record: &Record| {
             batch.header().is_control()
-                || self.aborted.contains(&batch.header().base_offset)
+                || self.decided.get(&batch.header().base_offset) == Some(&false)
                 || record.key.is_none()
                 || record.value.is_none()
                 || self

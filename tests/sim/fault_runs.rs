@@ -3,7 +3,7 @@
 //! What was refused must not be there, what was taken must be, what was indeterminate may be; a full disk must let the
 //! log go on without reopening; and after a failed sync nothing counts that was not durable before.
 
-use crate::disk::{Crash, Errno, Fault, SimDisk};
+use crate::disk::{Crash, Errno, Fault, Op, SimDisk};
 use crate::ledger::{Broken, End, Pending, read_all};
 use crate::plant::Bug;
 use crate::script::{self, Run, Step};
@@ -243,4 +243,21 @@ fn compaction_begins_no_group_without_room_for_all_of_it() {
     disk.set_capacity(None);
     run.take(&compact).0.expect("there is room again");
     assert!(disk.used() < used, "{} instead of {used}", disk.used());
+}
+
+/// An attempt that is reported as failed may have been carried out all the same.
+#[test]
+fn a_file_ends_with_its_last_batch_though_setting_space_aside_seemed_to_fail() {
+    let disk = SimDisk::new();
+    disk.inject(Fault::fail_after(Errno::Io).on(Op::Allocate).forever());
+    let mut run = Run::new(disk.clone(), Setup::drawn(1, None));
+    run.open().unwrap();
+    for _ in 0..20 {
+        run.take(&Step::Append(script::keyed("a"))).0.unwrap();
+    }
+    run.take(&Step::Reopen).0.unwrap();
+    let log = &run.world.as_ref().expect("it is open").log;
+    let logs = disk.peek_list(log.path()).unwrap().into_iter().filter(|entry| entry.name.ends_with(".log"));
+    let lens: Vec<usize> = logs.map(|entry| disk.peek(&log.path().join(entry.name)).unwrap().len()).collect();
+    assert_eq!(lens.iter().sum::<usize>() as u64, log.size_bytes(), "{lens:?}");
 }

@@ -126,7 +126,10 @@ impl Ledger {
             Pending::Truncate(to) if !found.values().any(|bytes| last_offset(bytes) >= *to) => Some(*to),
             _ => None,
         });
-        let compaction = self.is_compacted().then(|| Compaction::new(self, found, truncated_to));
+        let compaction = self.is_compacted().then(|| Compaction::new(self, found, truncated_to, end));
+        if let Some(compaction) = &compaction {
+            compaction.check_deleted(found, start)?;
+        }
         let mut missing = None;
         for (base, bytes) in &self.batches {
             let last = last_offset(bytes);

@@ -18,6 +18,7 @@ mod name_crash_tests;
 mod plant;
 mod plant_tests;
 mod plants;
+mod round_tests;
 mod script;
 mod shorten_tests;
 mod swap_tests;

@@ -3,6 +3,7 @@
 use crate::disk::{Rng, SimDisk};
 use crate::ledger::{Bytes, Ledger, Pending};
 use crate::world::{Setup, World};
+use brooklet::clock::Clock;
 use brooklet::log::{CompactionConfig, CompactionProgress, RetentionConfig};
 use brooklet::record::{BatchBuilder, Compression, ControlRecord, EncodedBatch, Header, RecordParts};
 use brooklet::{Error, Timestamp};
@@ -30,6 +31,10 @@ pub(crate) enum Step {
     Compact {
         budget: u64,
     },
+    /// Time passes.
+    Pass {
+        millis: u64,
+    },
     /// Closed in order and opened again.
     Reopen,
 }
@@ -44,6 +49,7 @@ impl fmt::Debug for Step {
             Step::Checkpoint => f.write_str("checkpoint"),
             Step::Retain { bytes } => write!(f, "retention of {bytes} bytes"),
             Step::Compact { budget } => write!(f, "compaction of {budget} bytes"),
+            Step::Pass { millis } => write!(f, "{millis} ms"),
             Step::Reopen => f.write_str("close and open"),
         }
     }
@@ -74,15 +80,33 @@ pub(crate) fn drawn(seed: u64, len: usize) -> Vec<Step> {
 }
 
 fn cleaning(rng: &mut Rng, now: &mut i64, index: usize, len: usize) -> Step {
-    match rng.below(9) {
+    match rng.below(13) {
         0 => Step::Flush,
-        _ if 3 * index < 2 * len => Step::Append(batch(rng, now, index)),
+        _ if 2 * index < len => append_or_delete(rng, now, index),
         1..5 => Step::Compact { budget: [1, u64::MAX][rng.index(2)] },
         5 => Step::Retain { bytes: rng.below(4) * 300 },
-        6 => Step::Append(batch(rng, now, index)),
-        7 => Step::Truncate { back: rng.below(25) },
+        6..9 => append_or_delete(rng, now, index),
+        9 => Step::Truncate { back: rng.below(25) },
+        10..12 => Step::Pass { millis: 5000 },
         _ => Step::Reopen,
     }
+}
+
+/// A batch, or one record of one of a few more keys, which is a tombstone as often as not.
+fn append_or_delete(rng: &mut Rng, now: &mut i64, step: usize) -> Step {
+    if rng.percent(60) {
+        return Step::Append(batch(rng, now, step));
+    }
+    let (key, text) = ([b'a' + rng.below(8) as u8], format!("step {step} {}", "x".repeat(rng.index(300))));
+    let mut builder = BatchBuilder::new(Compression::None);
+    let parts = RecordParts {
+        timestamp: Some(Timestamp::from_millis(*now)),
+        key: Some(&key),
+        value: rng.percent(50).then_some(b"value"),
+        headers: &[Header { key: "h", value: Some(text.as_bytes()) }],
+    };
+    builder.push(&parts).expect("a good record");
+    Step::Append(builder.build().expect("it has a record").bytes().to_vec())
 }
 
 /// A batch that is like no other: its records say which step it is.
@@ -121,10 +145,33 @@ pub(crate) fn batch(rng: &mut Rng, now: &mut i64, step: usize) -> Vec<u8> {
 
 /// A batch of one record.
 pub(crate) fn keyed(key: &str) -> Vec<u8> {
+    one_record(key, Some(b"value"), None)
+}
+
+/// A batch of one tombstone.
+pub(crate) fn tombstone(key: &str) -> Vec<u8> {
+    one_record(key, None, None)
+}
+
+/// A batch of one record, in the transaction of a producer.
+pub(crate) fn in_transaction(producer: i64, key: &str) -> Vec<u8> {
+    one_record(key, Some(b"value"), Some(producer))
+}
+
+fn one_record(key: &str, value: Option<&[u8]>, producer: Option<i64>) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None);
-    let parts = RecordParts { key: Some(key.as_bytes()), value: Some(b"value"), ..RecordParts::default() };
+    if let Some(producer) = producer {
+        builder.producer(producer, 0, 0).transactional(true);
+    }
+    let parts = RecordParts { key: Some(key.as_bytes()), value, ..RecordParts::default() };
     builder.push(&parts).expect("a good record");
     builder.build().expect("it has a record").bytes().to_vec()
+}
+
+/// What commits the transaction of a producer.
+pub(crate) fn commit(producer: i64) -> Vec<u8> {
+    let marker = ControlRecord::Commit { coordinator_epoch: 0 };
+    marker.encode(producer, 0, Timestamp::from_millis(1_000_000)).expect("a good marker")
 }
 
 /// A run: the library, its ledger, and what the disk looked like to both after each step.
@@ -133,17 +180,28 @@ pub(crate) struct Run {
     pub(crate) setup: Setup,
     pub(crate) world: Option<World>,
     pub(crate) ledger: Ledger,
+    /// How many tombstones compaction has taken.
+    pub(crate) tombstones_taken: u64,
+    now: Timestamp,
 }
 
 impl Run {
     pub(crate) fn new(disk: SimDisk, setup: Setup) -> Self {
-        Self { disk, setup, world: None, ledger: Ledger::default() }
+        let now = Timestamp::from_millis(1_000_000);
+        Self { disk, setup, world: None, ledger: Ledger::default(), tombstones_taken: 0, now }
     }
 
     pub(crate) fn open(&mut self) -> Result<(), Error> {
-        self.world = None;
-        self.world = Some(World::open(&self.disk, &self.setup)?);
+        self.leave();
+        self.world = Some(World::open_at(&self.disk, &self.setup, self.now)?);
         Ok(())
+    }
+
+    /// Everything that this process holds is gone.
+    fn leave(&mut self) {
+        if let Some(world) = self.world.take() {
+            self.now = world.clock.now();
+        }
     }
 
     /// What may be found if the world ends within this step.
@@ -154,7 +212,7 @@ impl Run {
             Step::Retain { .. } => vec![Pending::Retain],
             Step::Compact { .. } => vec![Pending::Compact],
             // The bytes are known once the step has given them offsets.
-            Step::Append(_) | Step::Flush | Step::Checkpoint | Step::Reopen => Vec::new(),
+            Step::Append(_) | Step::Flush | Step::Checkpoint | Step::Pass { .. } | Step::Reopen => Vec::new(),
         }
     }
 
@@ -204,15 +262,21 @@ impl Run {
             Step::Compact { budget } => {
                 let config = CompactionConfig {
                     min_dirty_ratio: 0.0,
-                    delete_retention: Duration::ZERO,
+                    delete_retention: self.setup.delete_retention,
                     ..CompactionConfig::default()
                 };
                 let result = world.log.compact(&config, &|_| false, *budget).map(|done| {
                     self.ledger.may_be_compacted |= done.progress != CompactionProgress::Idle;
+                    self.tombstones_taken += done.tombstones_dropped;
                 });
                 (result, None)
             }
+            Step::Pass { millis } => {
+                world.clock.advance(Duration::from_millis(*millis));
+                (Ok(()), None)
+            }
             Step::Reopen => {
+                self.now = world.clock.now();
                 let world = self.world.take().expect("it is open");
                 let closed = world.dir.close();
                 if closed.is_ok() {

@@ -19,7 +19,7 @@ fn setup() -> Setup {
         segment_index_bytes: 4096,
         max_message_bytes: 2000,
     };
-    Setup { config, open_files: 512, bug: None }
+    Setup { config, delete_retention: Duration::ZERO, open_files: 512, bug: None }
 }
 
 #[test]

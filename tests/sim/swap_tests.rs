@@ -5,7 +5,7 @@
 
 use crate::crash_states::reopened;
 use crate::disk::{Crash, SimDisk};
-use crate::ledger::{End, Ledger, Pending};
+use crate::ledger::{Broken, End, Ledger, Pending};
 use crate::script::{self, Run, Step};
 use crate::world::Setup;
 use brooklet::LogConfig;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How many power cuts are tried at one operation.
 const CUTS: u64 = 16;
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     let config = LogConfig {
         segment_bytes: 500,
         segment_age: Duration::from_secs(3600),
@@ -22,7 +22,7 @@ fn setup() -> Setup {
         segment_index_bytes: 4096,
         max_message_bytes: 2000,
     };
-    Setup { config, open_files: 512, bug: None }
+    Setup { config, open_files: 512, delete_retention: Duration::ZERO, bug: None }
 }
 
 /// A log of several segments, most of which newer ones supersede, closed in order and opened again; and its ledger while
@@ -49,15 +49,23 @@ fn crashed(disk: &SimDisk, op: u64, crash: Crash) -> Run {
     Run::new(disk, setup())
 }
 
+/// Ends a run at each operation from `first` on, by a kill and by many power cuts, and holds what is left against what
+/// was promised before.
+pub(crate) fn end_at_each(run: &Run, ledger: &Ledger, first: u64) -> Result<(), Broken> {
+    for op in first..=run.disk.ops() {
+        let cuts = (0..CUTS).map(|seed| (Crash::PowerCut { seed }, End::PowerCut));
+        for (crash, end) in cuts.chain([(Crash::Kill, End::Kill)]) {
+            reopened(&mut crashed(&run.disk, op, crash), ledger, end)
+                .map_err(|broken| format!("operation {op}, {crash:?}: {broken}"))?;
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn no_crash_of_a_swap_breaks_a_promise() {
     let (run, ledger, first) = compacted();
-    for op in first..=run.disk.ops() {
-        for seed in 0..CUTS {
-            reopened(&mut crashed(&run.disk, op, Crash::PowerCut { seed }), &ledger, End::PowerCut)
-                .unwrap_or_else(|broken| panic!("operation {op}, cut {seed}: {broken}"));
-        }
-    }
+    end_at_each(&run, &ledger, first).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) struct Setup {
     pub(crate) config: LogConfig,
     pub(crate) open_files: usize,
+    /// How long compaction leaves tombstones.
+    pub(crate) delete_retention: Duration,
     pub(crate) bug: Option<Bug>,
 }
 
@@ -27,7 +29,8 @@ impl Setup {
             segment_index_bytes: [48, 4096][rng.index(2)],
             max_message_bytes: 2000,
         };
-        Setup { config, open_files: [2, 512][rng.index(2)], bug }
+        let open_files = [2, 512][rng.index(2)];
+        Setup { config, open_files, delete_retention: Duration::from_secs([0, 4][rng.index(2)]), bug }
     }
 }
 
@@ -35,6 +38,7 @@ impl Setup {
 pub(crate) struct World {
     pub(crate) dir: LogDir,
     pub(crate) log: Arc<Log>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 pub(crate) fn partition() -> TopicPartition {
@@ -44,17 +48,22 @@ pub(crate) fn partition() -> TopicPartition {
 impl World {
     /// Opens what is on the disk, or makes it.
     pub(crate) fn open(disk: &SimDisk, setup: &Setup) -> Result<World, Error> {
+        World::open_at(disk, setup, Timestamp::from_millis(1_000_000))
+    }
+
+    /// The same at some time.
+    pub(crate) fn open_at(disk: &SimDisk, setup: &Setup, now: Timestamp) -> Result<World, Error> {
         let fs: Arc<dyn Fs> = match setup.bug {
             None => Arc::new(disk.clone()),
             Some(bug) => Arc::new(Planted::new(disk.clone(), bug)),
         };
-        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+        let clock = Arc::new(ManualClock::new(now));
         let options = LogDirOptions { open_files: setup.open_files, ..LogDirOptions::default() };
-        let dir = LogDir::open_with(fs, clock, "/data", options)?;
+        let dir = LogDir::open_with(fs, clock.clone(), "/data", options)?;
         let log = match dir.open_log(&partition(), setup.config.clone()) {
             Err(Error::NotFound { .. }) => dir.create_log(&partition(), setup.config.clone())?,
             other => other?,
         };
-        Ok(World { dir, log })
+        Ok(World { dir, log, clock })
     }
 }

@@ -262,9 +262,10 @@ impl Log {
             return Ok(None);
         }
         let Cleanable { first_dirty, first_uncleanable, .. } = cleanable;
-        // A new segment takes the place of durable ones, and is durable itself. So must be what it goes by: the commits of
-        // its transactions lie before the last stable offset, and perhaps behind all that is compacted.
-        self.flush_to(first_uncleanable.max(standing.last_stable))?;
+        // A new segment takes the place of durable ones, and is durable itself. So has to be what it goes by: records that
+        // supersede others, and the markers that say whether they do. Those lie anywhere up to the end, and behind the last
+        // stable offset too, where an older transaction is still open.
+        self.flush()?;
         let segments: Vec<_> = list.all().iter().cloned().zip(parts).collect();
         let segments: Vec<_> =
             segments.into_iter().filter(|(segment, _)| segment.base_offset() < first_uncleanable).collect();

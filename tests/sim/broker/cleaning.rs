@@ -2,10 +2,11 @@
 //!
 //! - Compaction takes a record only if a newer one of its key is there, and moves none. Once it has said that it is
 //!   done, no record below is left that a newer one supersedes.
+//! - A tombstone that is old enough may go by itself, but not before the value that it deletes.
 //! - Retention takes whole segments from the front: by age only what is too old, by size only what is too much. The start
 //!   of the log stands behind them.
 
-use super::partition::{PartitionLedger, Sent, read_from};
+use super::partition::{PartitionLedger, Sent, is_tombstone, read_from};
 use super::run::{Failure, Outcome, Run, at};
 use crate::ledger::Broken;
 use brooklet::log::RemovalReason;
@@ -34,6 +35,19 @@ impl Retaining {
     }
 }
 
+/// Which tombstones compaction may take: those that it could stamp so long ago.
+#[derive(Debug, Clone)]
+pub(super) struct Deleting {
+    now: Timestamp,
+    retention: Duration,
+}
+
+impl Deleting {
+    fn may_take(&self, sent: &Sent) -> bool {
+        is_tombstone(&sent.text) && sent.at + self.retention <= self.now
+    }
+}
+
 impl Run {
     pub(super) fn compact_now(&mut self, name: &str) -> Outcome {
         self.see_all(name)?;
@@ -45,10 +59,11 @@ impl Run {
             };
         }
         let mut before = self.ledger.clone();
+        let deleting = Deleting { now: self.world().clock_now(), retention: topic.config().delete_retention };
         for partition in topic.partitions().iter() {
             let end = partition.watermarks().end;
             for ledger in [&mut before, &mut self.ledger] {
-                at(ledger, name, partition.number()).may_be_compacted(end);
+                at(ledger, name, partition.number()).may_be_compacted(end, deleting.clone());
             }
         }
         let done = self.world().broker.admin().compact_now(name);
@@ -59,6 +74,8 @@ impl Run {
             compacted.map_err(|failure| failure.at(&format!("{name}-{}", partition.number())))?;
             self.records_taken += ledger.superseded.len();
         }
+        let tombstones = done.iter().flatten().map(|partition| partition.tombstones_dropped);
+        self.tombstones_taken += tombstones.sum::<u64>();
         Ok(done.map(drop)?)
     }
 
@@ -98,8 +115,9 @@ impl Run {
 
 impl PartitionLedger {
     /// Compaction is about to begin, or has failed, and may have come so far.
-    fn may_be_compacted(&mut self, end: u64) {
+    fn may_be_compacted(&mut self, end: u64, deleting: Deleting) {
         self.compacted_to = self.compacted_to.max(end);
+        self.deleting = Some(deleting);
         self.has_gaps = true;
     }
 
@@ -115,7 +133,9 @@ impl PartitionLedger {
         if read_from(partition, self.start, Isolation::ReadCommitted)? != (found.clone(), next) {
             return Err(Failure::Broken("whoever reads what is committed sees something else".into()));
         }
-        for (offset, sent) in self.there.clone().range(self.start..) {
+        self.check_deleted(&found, self.shown_end)?;
+        let before = self.clone();
+        for (offset, sent) in before.there.range(self.start..) {
             let is_superseded = self.is_superseded(*offset, &sent.text, &found);
             match found.get(offset) {
                 Some(text) if **text != *sent.text => {
@@ -125,7 +145,7 @@ impl PartitionLedger {
                     return Err(format!("offset {offset} is compacted, and {sent:?} is there").into());
                 }
                 Some(_) => {}
-                None if is_superseded => {
+                None if before.may_be_gone(*offset, sent, &found) => {
                     self.there.remove(offset);
                     self.superseded.insert(*offset, sent.clone());
                 }
@@ -134,14 +154,47 @@ impl PartitionLedger {
         }
         if is_done {
             self.compacted_to = 0;
+            self.deleting = None;
         }
         Ok(())
     }
 
-    /// Whether compaction may have taken a record: a newer one of its key is there.
-    pub(super) fn is_superseded(&self, offset: u64, text: &str, found: &BTreeMap<u64, String>) -> bool {
-        let newer = found.range(offset + 1..self.compacted_to.max(offset + 1));
-        newer.into_iter().any(|(_, newer)| key_of(newer) == key_of(text))
+    /// Whether a newer record of its key is there, as far as compaction has come.
+    fn is_superseded(&self, offset: u64, text: &str, found: &BTreeMap<u64, String>) -> bool {
+        let mut newer = found.range(offset + 1..self.compacted_to.max(offset + 1));
+        newer.any(|(_, newer)| key_of(newer) == key_of(text))
+    }
+
+    /// Whether compaction may have taken a record: a newer one of its key is there, or was a tombstone that may have gone,
+    /// or it is such a tombstone itself.
+    pub(super) fn may_be_gone(&self, offset: u64, sent: &Sent, found: &BTreeMap<u64, String>) -> bool {
+        let may_go = |offset: u64, sent: &Sent| {
+            offset < self.compacted_to.min(self.durable_end)
+                && self.deleting.as_ref().is_some_and(|deleting| deleting.may_take(sent))
+        };
+        let mut newer = self.there.range(offset + 1..);
+        self.is_superseded(offset, &sent.text, found)
+            || may_go(offset, sent)
+            || newer.any(|(at, newer)| may_go(*at, newer) && key_of(&newer.text) == key_of(&sent.text))
+    }
+
+    /// Whoever reads a key sees its newest record: that is no value which a tombstone below `survived_to` has deleted, gone
+    /// as that may be.
+    pub(super) fn check_deleted(
+        &self,
+        found: &BTreeMap<u64, String>,
+        survived_to: u64,
+    ) -> Result<(), Broken> {
+        let mut newest = BTreeMap::new();
+        newest.extend(found.iter().map(|(offset, text)| (key_of(text), (*offset, text))));
+        for (offset, text) in newest.values().filter(|(_, text)| !is_tombstone(text)) {
+            let later = self.there.range(offset + 1..survived_to.max(offset + 1));
+            let deletes = |sent: &Sent| is_tombstone(&sent.text) && key_of(&sent.text) == key_of(text);
+            if let Some((at, sent)) = later.into_iter().find(|(_, sent)| deletes(sent)) {
+                return Err(format!("offset {offset}, {text:?}, is back, which {sent:?} deleted at {at}"));
+            }
+        }
+        Ok(())
     }
 
     /// Retention was here: the start has moved as it may, and for every segment that is gone there is a reason.

@@ -17,6 +17,7 @@ mod plant;
 mod plants;
 mod produce;
 mod regressions;
+mod renewal_tests;
 mod run;
 mod script;
 mod sequences;

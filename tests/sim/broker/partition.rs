@@ -4,12 +4,14 @@
 //!   sent ──> in flight ──(a receipt names its offset, or it is read)──> there ──(a crash took it)──> gone
 //!                └──(a definite error)──> gone
 //! ```
-//! Texts are like no other, and carry a number that grows with each record that is sent.
+//! Texts are like no other, and carry a number that grows with each record that is sent. A tombstone has no value to carry
+//! it in, and has it in a header.
 
-use super::cleaning::Retaining;
+use super::cleaning::{Deleting, Retaining};
 use super::run::Failure;
 use crate::ledger::Broken;
 use brooklet::log::ReadLimit;
+use brooklet::record::Header;
 use brooklet::{Isolation, Partition, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(super) struct PartitionLedger {
     pub(super) retaining: Vec<Retaining>,
     /// Below this a record may be gone if a newer one of its key is there: compaction may have come so far.
     pub(super) compacted_to: u64,
+    /// Which tombstones it may have taken by now.
+    pub(super) deleting: Option<Deleting>,
     /// What compaction took in this life; receipts may still speak of it.
     pub(super) superseded: BTreeMap<u64, Sent>,
     /// Whether batches may be missing.
@@ -180,6 +184,7 @@ impl PartitionLedger {
             return Err(format!("reading ended at {next}: {marks:?}").into());
         }
         let missing = self.first_missing(&found, marks.start, end)?;
+        self.check_deleted(&found, if end == End::Kill { self.shown_end } else { self.durable_end })?;
         let mut settled = PartitionLedger {
             there: self.there.range(..marks.start).map(|(offset, sent)| (*offset, sent.clone())).collect(),
             gone: self.gone.clone(),
@@ -223,7 +228,7 @@ impl PartitionLedger {
                     return Err(format!("offset {missing:?} is lost, and {offset} is there"));
                 }
                 Some(_) => {}
-                None if self.is_superseded(*offset, &sent.text, found) => {}
+                None if self.may_be_gone(*offset, sent, found) => {}
                 None if end == End::Kill || *offset < self.durable_end => {
                     return Err(format!(
                         "offset {offset} is lost ({end:?}, durable end {}): {sent:?}",
@@ -288,7 +293,10 @@ pub(super) fn read_from(
     loop {
         let records = partition.read(at, ReadLimit::bytes(400), isolation)?;
         for record in &records {
-            if found.insert(record.offset(), text_of(record.key(), record.value())).is_some() {
+            if found
+                .insert(record.offset(), text_of(record.key(), record.value(), record.headers()))
+                .is_some()
+            {
                 return Err(format!("offset {} came twice", record.offset()).into());
             }
         }
@@ -300,8 +308,23 @@ pub(super) fn read_from(
 }
 
 /// A record as one text: its value, which begins with its number, and its key.
-pub(super) fn text_of(key: Option<&[u8]>, value: Option<&[u8]>) -> String {
+pub(super) fn text_of<'a>(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    mut headers: impl Iterator<Item = Header<'a>>,
+) -> String {
     let word =
         |bytes: Option<&[u8]>| bytes.map_or("-".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
-    format!("{}|{}", word(value), word(key))
+    match value {
+        Some(_) => format!("{}|{}", word(value), word(key)),
+        None => format!("{}{DELETES}{}", word(headers.next().and_then(|header| header.value)), word(key)),
+    }
+}
+
+/// What stands between the number and the key of a tombstone.
+const DELETES: &str = " deletes|";
+
+/// Whether this is the text of a tombstone.
+pub(super) fn is_tombstone(text: &str) -> bool {
+    text.contains(DELETES)
 }

@@ -5,6 +5,7 @@ use super::partition::{Sent, text_of};
 use super::run::{Failure, Outcome, Run, at};
 use super::script::How;
 use crate::disk::Rng;
+use brooklet::record::Header;
 use brooklet::{
     Acks, Compression, Error, NewRecord, Producer, Receipt, RecordMetadata, Timestamp, TopicId, Visibility,
 };
@@ -46,18 +47,29 @@ struct Planned {
     partition: Option<u32>,
     number: u64,
     at: Timestamp,
-    value: String,
+    /// None makes it a tombstone.
+    value: Option<String>,
     key: String,
 }
 
 impl Planned {
     fn record(&self) -> NewRecord<'_> {
-        let record = NewRecord::to(&*self.name).key(&*self.key).value(&*self.value);
+        let record = NewRecord::to(&*self.name).key(&*self.key);
+        let record = match &self.value {
+            Some(value) => record.value(value),
+            None => record.null_value().header("sent", self.sign()),
+        };
         self.partition.into_iter().fold(record, NewRecord::partition)
     }
 
+    fn sign(&self) -> String {
+        format!("r{}", self.number)
+    }
+
     fn sent(&self, producer: u64) -> Sent {
-        let text = text_of(Some(self.key.as_bytes()), Some(self.value.as_bytes()));
+        let (key, sign) = (Some(self.key.as_bytes()), self.sign());
+        let headers = [Header { key: "sent", value: Some(sign.as_bytes()) }];
+        let text = text_of(key, self.value.as_deref().map(str::as_bytes), headers.into_iter());
         Sent { number: self.number, producer, text: text.into(), at: self.at }
     }
 }
@@ -282,6 +294,7 @@ impl Run {
         let partition = (pick & NAMES_PARTITION != 0 || rng.percent(50)).then_some(partition);
         let value = format!("r{number} {}", "x".repeat(rng.index(60)));
         let (at, key) = (self.world().clock_now(), format!("k{}", rng.below(9)));
+        let value = (!rng.percent(20)).then_some(value);
         Some(Planned { name, partition, number, at, value, key })
     }
 

@@ -72,7 +72,8 @@ pub(super) struct Run {
     /// What compaction and retention have taken, counted again and again.
     pub(super) records_taken: usize,
     pub(super) segments_taken: usize,
-    now: Timestamp,
+    pub(super) tombstones_taken: u64,
+    pub(super) now: Timestamp,
 }
 
 impl Run {
@@ -89,6 +90,7 @@ impl Run {
             uncalled: BTreeMap::new(),
             records_taken: 0,
             segments_taken: 0,
+            tombstones_taken: 0,
             now: Timestamp::from_millis(1_000_000),
         }
     }
@@ -176,6 +178,7 @@ impl Run {
             Step::Pass { millis } => self.pass(*millis),
             Step::Poll => self.poll(),
             Step::Reopen => self.reopen(),
+            Step::Kill => self.recover_from_kill(),
         }
     }
 
@@ -358,7 +361,7 @@ impl Run {
                 break;
             }
             for record in &records {
-                let text = super::partition::text_of(record.key(), record.value());
+                let text = super::partition::text_of(record.key(), record.value(), record.headers());
                 found.insert((record.topic().to_owned(), record.partition(), record.offset()), text);
             }
         }

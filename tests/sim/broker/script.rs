@@ -24,25 +24,71 @@ pub(super) enum How {
 /// One step. `pick` chooses among what there is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
-    Create { name: &'static str, config: TopicConfig },
-    Ensure { name: &'static str, config: TopicConfig },
-    Delete { pick: u64 },
-    Recreate { pick: u64, config: TopicConfig },
-    Grow { pick: u64, by: u32 },
-    Alter { pick: u64, to: u64 },
-    Send { slot: usize, pick: u64, how: How },
-    SendBatch { slot: usize, picks: Vec<u64>, how: How },
+    Create {
+        name: &'static str,
+        config: TopicConfig,
+    },
+    Ensure {
+        name: &'static str,
+        config: TopicConfig,
+    },
+    Delete {
+        pick: u64,
+    },
+    Recreate {
+        pick: u64,
+        config: TopicConfig,
+    },
+    Grow {
+        pick: u64,
+        by: u32,
+    },
+    Alter {
+        pick: u64,
+        to: u64,
+    },
+    Send {
+        slot: usize,
+        pick: u64,
+        how: How,
+    },
+    SendBatch {
+        slot: usize,
+        picks: Vec<u64>,
+        how: How,
+    },
     WaitForKept,
-    Flush { slot: usize },
-    CloseProducer { slot: usize },
-    Append { pick: u64, records: u64, acks: Acks },
-    FlushPartition { pick: u64 },
-    DeleteRecords { pick: u64, back: u64 },
-    CompactNow { pick: u64 },
-    RetainNow { pick: u64 },
-    Pass { millis: u64 },
+    Flush {
+        slot: usize,
+    },
+    CloseProducer {
+        slot: usize,
+    },
+    Append {
+        pick: u64,
+        records: u64,
+        acks: Acks,
+    },
+    FlushPartition {
+        pick: u64,
+    },
+    DeleteRecords {
+        pick: u64,
+        back: u64,
+    },
+    CompactNow {
+        pick: u64,
+    },
+    RetainNow {
+        pick: u64,
+    },
+    Pass {
+        millis: u64,
+    },
     Poll,
     Reopen,
+    /// The process is killed, and what it left is opened.
+    Kill,
 }
 
 /// The steps of a seed. They begin with a topic and a record; those of every third fill it before they take things away, in
@@ -63,7 +109,10 @@ fn cleaning(rng: &mut Rng, retains: bool, index: usize, len: usize) -> Step {
     if index == 0 {
         let config = config(rng).partitions(1);
         let config = match rng.index(2) {
-            _ if !retains => config.segment_bytes(450),
+            _ if !retains => {
+                let delete_retention = Duration::from_secs([0, 4][rng.index(2)]);
+                config.segment_bytes(450).delete_retention(delete_retention)
+            }
             0 => config.segment_bytes(250).retention(Duration::from_secs(4)),
             _ => config.segment_bytes(250).retention_bytes(100),
         };
@@ -83,6 +132,30 @@ fn cleaning(rng: &mut Rng, retains: bool, index: usize, len: usize) -> Step {
         7 => send(rng),
         _ => step(rng),
     }
+}
+
+/// A compacted topic is deleted and made anew, and before anything was closed in order again the process is killed.
+pub(super) fn renewed(seed: u64) -> Vec<Step> {
+    let mut rng = Rng::new(seed ^ 0x4E37);
+    let compacted = |rng: &mut Rng| {
+        let config = config(rng).partitions(1).segment_bytes(450).cleanup_policy(CleanupPolicy::Compact);
+        config.delete_retention(Duration::from_secs([0, 4][rng.index(2)]))
+    };
+    let fill = |rng: &mut Rng, times| {
+        let some = |rng: &mut Rng| Step::Append { pick: 0, records: rng.between(1, 3), acks: Acks::Written };
+        (0..times).map(|_| some(rng)).collect::<Vec<_>>()
+    };
+    let mut steps = vec![Step::Create { name: NAMES[0], config: compacted(&mut rng) }];
+    steps.extend(fill(&mut rng, 4));
+    steps.extend([Step::CompactNow { pick: 0 }, Step::Reopen]);
+    steps.push(Step::Recreate { pick: 0, config: compacted(&mut rng) });
+    steps.extend(fill(&mut rng, 6));
+    steps.push(Step::Kill);
+    for _ in 0..2 {
+        steps.extend(fill(&mut rng, 1));
+        steps.extend([Step::CompactNow { pick: 0 }, Step::Pass { millis: 5000 }]);
+    }
+    steps
 }
 
 /// Any step.

@@ -64,7 +64,7 @@ impl Sequences {
         let records = batch.records().map_err(|invalid| format!("offset {base}: {invalid}"))?;
         for record in records.iter() {
             let record = record.map_err(|invalid| format!("offset {base}: {invalid}"))?;
-            let number = number_of(&text_of(record.key(), record.value()));
+            let number = number_of(&text_of(record.key(), record.value(), record.headers()));
             let producer = number.and_then(|number| self.producers.get(&number).copied());
             let producer = producer.ok_or_else(|| format!("offset {base} was not sent by anybody"))?;
             if *self.owners.entry(id).or_insert(producer) != producer {
