@@ -228,6 +228,20 @@ pub enum Error {
         existing: String,
     },
 
+    /// Something of a deleted topic is in the way: the topic is gone, and its name is not free.
+    #[error(
+        "topic {topic:?} is deleted, and its name is not free while {} is there: {source}; \
+         move that away, or mend the cause, and create the topic or open the broker anew", path.display()
+    )]
+    DeletionUnfinished {
+        /// The topic that was deleted.
+        topic: String,
+        /// What could not be removed.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
+
     /// A record that this topic does not take.
     #[error("{partition} does not take this record: {why}; nothing of its batch was appended")]
     InvalidRecord {

@@ -68,7 +68,8 @@ impl Admin {
     /// Makes a topic, durably.
     ///
     /// # Errors
-    /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting.
+    /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting;
+    /// [`Error::DeletionUnfinished`](crate::Error::DeletionUnfinished) if something is left of one that had its name.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
         let created = self.engine.create_topic(name, &config);
         self.coordinator.refresh();
@@ -81,6 +82,8 @@ impl Admin {
     /// # Errors
     /// [`Error::UnknownTopic`](crate::Error::UnknownTopic), and those of the disk. Then the topic is still there with
     /// all its records; or it cannot be used any more, and the next opening removes it, or finds it whole.
+    /// [`Error::DeletionUnfinished`](crate::Error::DeletionUnfinished) if it is deleted and something is in the way of its
+    /// removal, as a directory that somebody has put there: its name is free once that is gone.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         self.engine.topic(name)?.partition(0)?.refuse_internal()?;
         let deleted = self.engine.delete_topic(name);

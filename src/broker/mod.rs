@@ -53,7 +53,8 @@ impl Broker {
     /// Makes a topic, durably.
     ///
     /// # Errors
-    /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting.
+    /// [`Error::TopicExists`](crate::Error::TopicExists), or an invalid name or setting;
+    /// [`Error::DeletionUnfinished`](crate::Error::DeletionUnfinished) if something is left of one that had its name.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
         let created = self.engine.create_topic(name, &config);
         self.coordinator.refresh();

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! lock ── catalog ── what was deleted is removed ── what was half made is finished ── every partition is opened
+//!            │            (or told of, where something is in the way)
 //!            └─ none, or Kafka's directory: made from the names of the directories, if that was asked for
 //! ```
 
-use super::cleaning::Cleaning;
+use super::cleaning::{BrokerEvent, Cleaning};
 use super::producer_ids::ProducerIds;
 use super::{CleaningOptions, Engine, Topics};
 use crate::clock::Clock;
@@ -61,7 +62,9 @@ impl Engine {
             background: Default::default(),
             cleaner: Default::default(),
         });
-        engine.finish_deletions(&mut catalog)?;
+        for (topic, error) in engine.finish_deletions(&mut catalog) {
+            engine.tell(&BrokerEvent::DeletionUnfinished { topic, error });
+        }
         engine.finish_creations(&mut catalog)?;
         let topics = engine.open_topics(&catalog)?;
         engine.topics.store(Arc::new(topics));

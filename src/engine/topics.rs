@@ -7,7 +7,7 @@ use super::Engine;
 use crate::config::TopicConfig;
 use crate::error::{Error, OrIo, Result};
 use crate::partition::Partition;
-use crate::topic::{Catalog, Topic, TopicEntry, TopicId, metadata};
+use crate::topic::{Catalog, DeletedTopic, Topic, TopicEntry, TopicId, metadata};
 use crate::types::{INTERNAL_TOPICS, TopicPartition};
 use arc_swap::ArcSwap;
 use parking_lot::MutexGuard;
@@ -27,7 +27,7 @@ impl Engine {
         if !is_in_use && catalog.topics.get(name).is_some_and(|entry| entry.created < entry.partitions) {
             self.abandon(&mut catalog, name)?;
         }
-        self.finish_deletions(&mut catalog)?;
+        self.finish_deletion_of(&mut catalog, name)?;
         let partitions = config.partitions;
         let number = catalog.next_topic_number;
         let id = TopicId::generate(self.next_seed(), number, self.clock.now());
@@ -80,7 +80,8 @@ impl Engine {
         }
     }
 
-    /// Deletes a topic and its records. When it returns the name is free, and stays so after a power cut.
+    /// Deletes a topic and its records. When it returns the name is free, and stays so after a power cut. If something
+    /// of it cannot be removed it is deleted all the same, and whoever makes one of its name is told.
     pub(crate) fn delete_topic(&self, name: &str) -> Result<()> {
         // Looked up under the lock: before it, the name might go to another topic meanwhile.
         let mut catalog = self.catalog.lock();
@@ -97,7 +98,7 @@ impl Engine {
         }
         self.publish(|topics| drop(topics.remove(name)));
         topic.partitions().iter().for_each(Partition::mark_deleted);
-        stored.and_then(|()| self.finish_deletions(&mut catalog))
+        stored.and_then(|()| self.finish_deletion_of(&mut catalog, name))
     }
 
     /// Gives a topic more partitions, `total` in all.
@@ -188,17 +189,31 @@ impl Engine {
         }
     }
 
-    /// Removes what is left of deleted topics.
-    pub(super) fn finish_deletions(&self, catalog: &mut Catalog) -> Result<()> {
-        for topic in catalog.deleted.clone() {
-            for number in 0..topic.partitions {
-                self.dir.remove_log(&TopicPartition::new(&topic.name, number)?)?;
-            }
-            let mut changed = catalog.clone();
-            changed.forget_deleted(topic.id);
-            self.store(catalog, changed)?;
-        }
-        Ok(())
+    /// Removes what is left of deleted topics. What cannot be removed concerns its topic alone: it is named, and stays
+    /// for the next attempt.
+    pub(super) fn finish_deletions(&self, catalog: &mut Catalog) -> Vec<(String, Error)> {
+        let deleted = catalog.deleted.clone();
+        let finish = |topic: DeletedTopic| {
+            let finished = self.finish_deletion(catalog, &topic);
+            finished.err().map(|error| (topic.name, error))
+        };
+        deleted.into_iter().filter_map(finish).collect()
+    }
+
+    /// The same, for whoever needs the name of one of them.
+    fn finish_deletion_of(&self, catalog: &mut Catalog, name: &str) -> Result<()> {
+        let mut unfinished = self.finish_deletions(catalog).into_iter();
+        unfinished.find(|(topic, _)| topic == name).map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    fn finish_deletion(&self, catalog: &mut Catalog, topic: &DeletedTopic) -> Result<()> {
+        let remove = |number| self.dir.remove_log(&TopicPartition::new(&topic.name, number)?);
+        // One partition that stays keeps no other.
+        let removed = (0..topic.partitions).map(remove).fold(Ok(()), Result::and);
+        removed.map_err(|error| error.deletion_unfinished(&topic.name))?;
+        let mut changed = catalog.clone();
+        changed.forget_deleted(topic.id);
+        self.store(catalog, changed)
     }
 
     /// Takes back a topic that could not be made.
@@ -206,7 +221,7 @@ impl Engine {
         let mut changed = catalog.clone();
         changed.delete(name)?;
         self.store(catalog, changed)?;
-        self.finish_deletions(catalog)
+        self.finish_deletion_of(catalog, name)
     }
 
     /// Finishes topics that a crash left half made.

@@ -16,7 +16,7 @@ impl Error {
             | Error::BufferFull { .. }
             | Error::RebalanceInProgress { .. }
             | Error::WokenUp => true,
-            Error::Io { source, .. } => {
+            Error::Io { source, .. } | Error::DeletionUnfinished { source, .. } => {
                 matches!(
                     source.kind(),
                     io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
@@ -47,6 +47,16 @@ impl Error {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
         Error::Panicked { what, message: message.unwrap_or_else(|| "something that is no text".into()) }
+    }
+
+    /// Puts words to a failure to remove what is left of a deleted topic.
+    pub(crate) fn deletion_unfinished(self, topic: &str) -> Self {
+        match self {
+            Error::Io { path, source, .. } | Error::DiskFull { path, source, .. } => {
+                Error::DeletionUnfinished { topic: topic.to_owned(), path, source }
+            }
+            other => other,
+        }
     }
 
     /// Puts words to a failure of the file system.

@@ -10,6 +10,8 @@
 //! data/orders-0/                            one log
 //! ```
 
+mod remove;
+
 use super::Log;
 use super::checkpoint::{self, CLEANER_OFFSETS, LOG_STARTS, RECOVERY_POINTS};
 use super::durable_end::{DURABLE_END, DurableEndFile};
@@ -81,6 +83,8 @@ impl Default for LogDirOptions {
 #[derive(Debug)]
 pub struct LogDir {
     fs: Arc<dyn Fs>,
+    /// The same: as what it is.
+    pool: Arc<FilePool>,
     root: PathBuf,
     clock: Arc<dyn Clock>,
     /// Whether everything was closed in order the last time.
@@ -128,7 +132,8 @@ impl LogDir {
             let why = "at least one file has to be open to be used";
             return Err(Error::InvalidConfig { setting: "open_files", value: "0".into(), why });
         }
-        let fs: Arc<dyn Fs> = Arc::new(FilePool::new(fs, options.open_files));
+        let pool = Arc::new(FilePool::new(fs, options.open_files));
+        let fs: Arc<dyn Fs> = pool.clone();
         let root = path.as_ref().to_owned();
         create_dirs(fs.as_ref(), &root)?;
         if !options.adopt {
@@ -146,7 +151,7 @@ impl LogDir {
         let cleaner_offsets = checkpoint::read_offsets(fs.as_ref(), &root.join(CLEANER_OFFSETS))?;
         let clean = take_marker(fs.as_ref(), &root)?;
         let (logs, lock) = (Mutex::default(), Mutex::new(Some(lock)));
-        Ok(LogDir { fs, root, clock, clean, recovery_points, log_starts, cleaner_offsets, logs, lock })
+        Ok(LogDir { fs, pool, root, clock, clean, recovery_points, log_starts, cleaner_offsets, logs, lock })
     }
 
     /// The directory.
@@ -269,29 +274,6 @@ impl LogDir {
     /// The file system, for what else lies in the directory.
     pub(crate) fn fs(&self) -> &Arc<dyn Fs> {
         &self.fs
-    }
-
-    /// Removes a log and all its files. Writes to it are refused from now on; whoever reads it may go on with what he has
-    /// open. What a crash leaves of it is removed by calling this again. Durable when it returns.
-    pub(crate) fn remove_log(&self, partition: &TopicPartition) -> Result<()> {
-        let mut logs = self.logs.lock();
-        if let Some(log) = logs.remove(partition) {
-            log.retire();
-        }
-        let dir = self.root.join(partition.to_string());
-        let entries = match self.fs.list(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            other => other.or_io("list", &dir)?,
-        };
-        for entry in entries {
-            let path = dir.join(&entry.name);
-            self.fs.remove(&path).or_io("remove", &path)?;
-        }
-        match self.fs.remove_dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other.or_io("remove", &dir)?,
-        }
-        self.fs.sync_dir(&self.root).or_io("sync", &self.root)
     }
 
     /// Gives the directory free for others. It must not be used afterwards.

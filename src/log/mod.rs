@@ -24,6 +24,7 @@ mod epochs;
 mod facts;
 mod failure;
 mod flush;
+mod leftovers;
 mod manifest;
 mod marks;
 mod open;
@@ -100,7 +101,7 @@ pub struct Log {
     uncleanable: OnceLock<Error>,
     /// Up to where it was compacted.
     first_dirty: AtomicU64,
-    /// Segments that compaction has replaced and could not unlink.
+    /// Segments that are no part of it any more, and whose files may still be there.
     leftovers: Mutex<BTreeSet<u64>>,
 }
 

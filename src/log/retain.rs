@@ -6,7 +6,8 @@
 //! ```
 //! Freeing space needs none: the start is written over bytes that are there already. From the moment that it is durable
 //! every segment before it may be there or not, and an open asks for none of them. So a crash leaves at most files that
-//! the next call removes. Whoever reads one has it open, and goes on.
+//! the next opening removes, and a failure such as the next call tries again (`leftovers.rs`). Whoever reads one has it
+//! open, and goes on.
 
 use super::Log;
 use super::append::Writer;
@@ -57,29 +58,30 @@ impl Log {
     /// ahead is not believed for a while, and the answer says so.
     ///
     /// Durable when it returns. A crash before leaves the old start, or the new one and perhaps files before it, which the
-    /// next call removes. Works on a full disk. Appends wait for a sync only where the segment that they go to is removed too.
+    /// next opening removes. Works on a full disk. Appends wait for a sync only where the segment that they go to is removed too.
     ///
     /// # Errors
-    /// Those of the disk. A segment that could not be unlinked is not part of the log any more.
+    /// Those of the disk. A segment that could not be unlinked is not part of the log any more, and keeps no other from
+    /// going; the next call tries again, and tells it again if it has to.
     pub fn enforce_retention(&self, config: &RetentionConfig) -> Result<Removed> {
         let time = self.believed_time();
+        let retried = self.retry_leftovers();
         let mut removed = Removed { segments: Vec::new(), start: self.marks.start(), doubt: time.doubt };
         if self.plan_removal(self.segments.load().all(), config, time.now)?.is_empty() {
-            return Ok(removed);
+            return retried.map(|()| removed);
         }
         self.check_writable()?;
         self.flush()?;
         self.without_flushes(|| {
             let (segments, reasons) = self.part_with_leading(config, time.now)?;
             removed.start = self.marks.start();
-            self.unlink(&segments)?;
             let gone = segments.iter().zip(reasons).map(|(segment, reason)| RemovedSegment {
                 base_offset: segment.base_offset(),
                 bytes: segment.bytes(),
                 reason,
             });
             removed.segments = gone.collect();
-            Ok(removed)
+            self.remove_leading(segments).and(retried).map(|()| removed)
         })
     }
 
@@ -187,7 +189,7 @@ impl Log {
         Ok(reasons)
     }
 
-    fn unlink(&self, segments: &[Arc<Segment>]) -> Result<()> {
+    fn remove_leading(&self, segments: Vec<Arc<Segment>>) -> Result<()> {
         if segments.is_empty() {
             return Ok(());
         }
@@ -195,10 +197,7 @@ impl Log {
         self.with_manifest(|manifest| manifest.append(&facts))
             .map_err(|failure| self.failed(failure))
             .or_else(|error| self.unpoisoned(error))?;
-        // One that cannot be unlinked does not keep the others.
-        let unlinked: Vec<Result<()>> = segments.iter().map(|segment| segment.remove_files()).collect();
-        unlinked.into_iter().collect::<Result<()>>()?;
-        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
+        self.remove_segments(segments)?;
         self.forget_epochs(0..0, &BTreeSet::new());
         self.shorten_manifest()
     }

@@ -68,7 +68,7 @@ impl Log {
         self.segments.store(Arc::new(SegmentList::new(segments)));
         writer.transactions = cut.transactions.clone();
         self.marks.set(Mark::LastStable, writer.last_stable(end));
-        self.remove_cut(&cut)
+        self.remove_cut(cut)
     }
 
     /// Brings all batches into closed segments that the manifest knows; the active one is then empty.
@@ -128,17 +128,15 @@ impl Log {
         Ok(())
     }
 
-    /// The truncation has happened; what a failure or a crash leaves of the files goes when the log is opened next.
-    fn remove_cut(&self, cut: &Cut) -> Result<()> {
-        for segment in cut.removed.iter().rev() {
-            segment.remove_files()?;
-        }
+    /// The truncation has happened; what a crash leaves of the files goes when the log is opened next.
+    fn remove_cut(&self, cut: Cut) -> Result<()> {
+        let removed = self.remove_segments(cut.removed.into_iter().rev());
         if let Some((segment, bytes)) = &cut.shortened {
             let path = segment.log_path();
             let file = segment.file().or_io("open", path)?;
             file.truncate(*bytes).or_io("cut", path)?;
             file.sync().or_io("sync", path)?;
         }
-        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
+        removed
     }
 }

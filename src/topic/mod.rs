@@ -10,6 +10,6 @@ mod handle;
 mod id;
 pub(crate) mod metadata;
 
-pub(crate) use catalog::{CATALOG, Catalog, TopicEntry};
+pub(crate) use catalog::{CATALOG, Catalog, DeletedTopic, TopicEntry};
 pub use handle::Topic;
 pub use id::{InvalidTopicId, TopicId};

@@ -29,6 +29,10 @@ struct Faults {
     reads_fail: AtomicBool,
     log_syncs: AtomicUsize,
     before_sync: Mutex<Option<Hook>>,
+    open: AtomicUsize,
+    open_most: AtomicUsize,
+    /// What paths end in that cannot be removed.
+    kept: Mutex<Option<String>>,
 }
 
 impl Disk {
@@ -63,6 +67,18 @@ impl Disk {
 
     pub(crate) fn set_reads_fail(&self, fail: bool) {
         self.faults.reads_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// How many files were open at once at most while something was done.
+    pub(crate) fn open_most(&self, act: impl FnOnce()) -> usize {
+        self.faults.open_most.store(self.faults.open.load(Ordering::SeqCst), Ordering::SeqCst);
+        act();
+        self.faults.open_most.load(Ordering::SeqCst)
+    }
+
+    /// No file whose path ends so can be removed; all can with none.
+    pub(crate) fn refuse_to_remove(&self, ending: Option<&str>) {
+        *self.faults.kept.lock() = ending.map(str::to_owned);
     }
 
     /// How many times batches were synced.
@@ -113,6 +129,8 @@ impl Disk {
     fn wrap(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
         let is_log = path.extension().is_some_and(|extension| extension == "log");
         let has_batches = path.to_string_lossy().contains(".log");
+        let open = self.faults.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.faults.open_most.fetch_max(open, Ordering::SeqCst);
         Arc::new(Opened { inner, disk: self.clone(), faults: self.faults.clone(), is_log, has_batches })
     }
 }
@@ -155,6 +173,10 @@ impl Fs for Disk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        let kept = self.faults.kept.lock().clone();
+        if kept.is_some_and(|ending| path.to_string_lossy().ends_with(&ending)) {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         self.files.remove(path)
     }
 
@@ -179,6 +201,12 @@ struct Opened {
     faults: Arc<Faults>,
     is_log: bool,
     has_batches: bool,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.faults.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl fmt::Debug for Opened {

@@ -7,6 +7,7 @@ mod cleaned;
 mod committing;
 mod compaction;
 mod consuming;
+mod deletion;
 mod disk;
 mod full;
 mod futures;

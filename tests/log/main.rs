@@ -6,10 +6,12 @@ mod batches;
 mod compacted_tests;
 mod compaction_tests;
 mod concurrent_tests;
+mod counted;
 mod dir_tests;
 mod read_tests;
 #[path = "../common/reading.rs"]
 mod reading;
+mod removal_tests;
 mod reopen_tests;
 mod retention_tests;
 mod roll_tests;

@@ -46,6 +46,14 @@ pub enum BrokerEvent {
         /// Whether the log is not compacted any more until the broker is opened anew; else it is tried again in a while.
         is_set_aside: bool,
     },
+    /// When the broker was opened, something of a topic that was deleted before was in the way of its removal. All else
+    /// is as ever; only the name of that topic is not free.
+    DeletionUnfinished {
+        /// The topic.
+        topic: String,
+        /// What is in the way: [`Error::DeletionUnfinished`], but for a disk that takes no notes.
+        error: Error,
+    },
 }
 
 impl fmt::Display for BrokerEvent {
@@ -87,6 +95,9 @@ impl fmt::Display for BrokerEvent {
                 let next =
                     if *is_set_aside { "set aside until it is opened anew" } else { "tried again later" };
                 write!(f, "{partition}: not compacted, {next}: {error}")
+            }
+            Self::DeletionUnfinished { topic, error } => {
+                write!(f, "{topic}: not removed altogether: {error}")
             }
         }
     }

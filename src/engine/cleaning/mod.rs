@@ -116,7 +116,7 @@ impl Engine {
         each.into_iter().collect()
     }
 
-    fn tell(&self, event: &BrokerEvent) {
+    pub(super) fn tell(&self, event: &BrokerEvent) {
         self.cleaning.options.listener.tell(event);
     }
 }

@@ -58,6 +58,16 @@ impl PooledFile {
         self.pin(&mut self.slot.opened.write());
     }
 
+    /// Before the name is taken away for good: closes it, once those who are in the middle of a call are done.
+    pub(super) fn close_without_name(&self) {
+        *self.slot.path.lock() = None;
+        let mut opened = self.slot.opened.write();
+        if let Some(closing) = opened.take() {
+            drop(closing);
+            self.pool.frames.leave(&self.slot);
+        }
+    }
+
     fn pin(&self, opened: &mut Option<Opened>) {
         if let Some(opened) = opened
             && !opened.pinned
@@ -99,7 +109,8 @@ impl PooledFile {
         let mut opened = self.slot.opened.write();
         if opened.is_none() {
             let Some(path) = &*path else {
-                let why = "the file was removed or replaced while it was closed to make room for another";
+                let why =
+                    "the file was removed, or was replaced while it was closed to make room for another";
                 return Err(io::Error::new(io::ErrorKind::NotFound, why));
             };
             *opened = Some(self.pool.admit(&self.slot, |fs| fs.open(path))?);

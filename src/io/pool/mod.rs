@@ -10,7 +10,8 @@
 //!   by second chance (`frames.rs`), and made durable before if it has unsynced writes: an error of writing back is
 //!   told once, to a descriptor that is still open, and would be lost with it (`slot.rs`).
 //! - Names are changed through the pool only, so that a handle is never reopened under a name that has become another
-//!   file's. A handle whose name is removed or replaced keeps its file open for good, beside the capacity.
+//!   file's. A handle whose name is removed or replaced keeps its file open for good, beside the capacity: whoever
+//!   removes many lets go of them first, or discards them, and then they are closed for whoever still has them.
 //! - Locks, in the order in which they are taken: a name (`names.rs`), a slot's path, a slot's inner file, the ring of
 //!   frames. Only the last, and the map of names, are shared by all; no call to the inner file system is made under
 //!   them. A thread that waits for a busy slot to close is not in the ring itself, so nobody waits for it in a circle.
@@ -78,6 +79,21 @@ impl FilePool {
     /// them open are among them, and may bring the number above the capacity.
     pub fn open_files(&self) -> usize {
         self.pool.open.load(Ordering::Relaxed)
+    }
+
+    /// Removes a file that nobody is to read any more: whoever still has it is told that it was removed. So no descriptor is
+    /// needed, and none stays, however many files go.
+    pub(crate) fn discard(&self, path: &Path) -> io::Result<()> {
+        self.pool.names.with(path, |name| {
+            if let Some(file) = name.upgrade() {
+                // Before the try: if it fails, the file may be gone all the same.
+                file.close_without_name();
+                *name = Weak::new();
+            }
+            self.pool.inner.remove(path)?;
+            self.pool.names.take_loss(path);
+            Ok(())
+        })
     }
 }
 

@@ -240,6 +240,34 @@ fn a_removal_that_cannot_save_the_file_for_its_users_is_not_made() {
 }
 
 #[test]
+fn what_is_discarded_is_closed_for_all_who_have_it_and_needs_no_descriptor() {
+    for fate in [Fate::Done, Fate::DoneButFailed(ErrorKind::Other), Fate::Refused(ErrorKind::Other)] {
+        let (inner, pool) = pool(2);
+        let (closed, open) = (file(&pool, "closed"), file(&pool, "open"));
+        crowd_out(&pool);
+        assert_eq!(read(&open), "open");
+        let opened_before = inner.open().0;
+        inner.plan(move |call| match call {
+            "open closed" => Fate::Refused(ErrorKind::PermissionDenied),
+            "remove closed" | "remove open" => fate,
+            _ => Fate::Done,
+        });
+        for name in ["closed", "open"] {
+            assert_eq!(pool.discard(Path::new(name)).is_ok(), matches!(fate, Fate::Done));
+        }
+        inner.heal();
+        assert_eq!(inner.open().0, opened_before - 1);
+        if !matches!(fate, Fate::Refused(_)) {
+            file(&pool, "open").write_at(0, b"!").unwrap();
+        }
+        assert_eq!([&closed, &open].map(|file| kind(file.len())), [Some(ErrorKind::NotFound); 2]);
+        assert_eq!(kind(open.write_at(0, b"?")), Some(ErrorKind::NotFound), "and never mistaken for another");
+        drop((closed, open));
+        assert_eq!(pool.open_files(), inner.open().0);
+    }
+}
+
+#[test]
 fn a_removal_that_failed_after_all_never_leads_to_another_file() {
     for fate in [Fate::DoneButFailed(ErrorKind::Other), Fate::Refused(ErrorKind::Other)] {
         let (inner, pool) = pool(1);

@@ -103,7 +103,7 @@ impl Round {
     fn make_groups(&mut self) {
         let concerned: Vec<_> = std::mem::take(&mut self.segments)
             .into_iter()
-            .filter(|(segment, _)| segment.base_offset() < self.keys_end)
+            .filter(|(_, part)| part.base_offset < self.keys_end)
             .collect();
         let parts: Vec<_> = concerned.iter().map(|(_, part)| *part).collect();
         let together = |group: std::ops::Range<usize>| {

@@ -34,8 +34,8 @@ use newest::Newest;
 use plan::{GroupLimits, Part, Standing};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use transactions::CleanedTransactions;
 
 /// What a call has done.
@@ -101,8 +101,9 @@ struct Round {
     start: u64,
     now: Timestamp,
     first_dirty: u64,
-    /// Dirty segments whose keys are not read yet.
-    unread: VecDeque<Arc<Segment>>,
+    /// Dirty segments whose keys are not read yet. Those of a round are held by the log alone, or the files of all that
+    /// are removed between two steps would stay open.
+    unread: VecDeque<Weak<Segment>>,
     reading: CleanedTransactions,
     keys: KeyMap,
     /// Which of the dirty part are the newest; once all keys are read.
@@ -112,9 +113,9 @@ struct Round {
     /// Where the next round begins.
     next_dirty: u64,
     /// Closed segments that are not grouped yet.
-    segments: Vec<(Arc<Segment>, Part)>,
+    segments: Vec<(Weak<Segment>, Part)>,
     limits: GroupLimits,
-    groups: VecDeque<Vec<Arc<Segment>>>,
+    groups: VecDeque<Vec<Weak<Segment>>>,
     writing: CleanedTransactions,
     /// What was written or left as it was so far, and the epochs of the batches in it.
     written: Range<u64>,
@@ -223,20 +224,21 @@ impl Log {
             if round.epoch != self.leader_epoch() {
                 *current = None;
             } else if let Some(segment) = round.unread.pop_front() {
+                let Some(segment) = segment.upgrade() else {
+                    *current = None;
+                    break;
+                };
                 spent += segment.bytes();
                 self.read_keys(round, &segment)?;
                 done.keys = round.keys.len() as u64;
             } else if let Some(group) = round.groups.pop_front() {
+                let Some(group) = group.iter().map(Weak::upgrade).collect::<Option<Vec<_>>>() else {
+                    *current = None;
+                    break;
+                };
                 spent += group.iter().map(|segment| segment.bytes()).sum::<u64>();
                 let delete_retention = config.delete_retention;
-                if !self.clean_group(
-                    round,
-                    &group,
-                    delete_retention,
-                    is_last_of_producer,
-                    unfinished,
-                    done,
-                )? {
+                if !self.clean_group(round, group, delete_retention, is_last_of_producer, unfinished, done)? {
                     *current = None;
                 }
             } else {
@@ -262,6 +264,8 @@ impl Log {
             return Ok(None);
         }
         let Cleanable { first_dirty, first_uncleanable, .. } = cleanable;
+        // Whether it succeeds is told by the check of retention that tries the same.
+        let _ = self.retry_leftovers();
         // A new segment takes the place of durable ones, and is durable itself. So has to be what it goes by: records that
         // supersede others, and the markers that say whether they do. Those lie anywhere up to the end, and behind the last
         // stable offset too, where an older transaction is still open.
@@ -271,7 +275,7 @@ impl Log {
             segments.into_iter().filter(|(segment, _)| segment.base_offset() < first_uncleanable).collect();
         let ends_behind = |segment: &Segment| segment.end_offset().is_some_and(|end| end > first_dirty);
         let unread = segments.iter().map(|(segment, _)| segment).filter(|segment| ends_behind(segment));
-        let unread: VecDeque<_> = unread.cloned().collect();
+        let unread: VecDeque<_> = unread.map(Arc::downgrade).collect();
         let first_base = segments.first().map_or(first_dirty, |(first, _)| first.base_offset());
         let log = self.config();
         Ok(Some(Round {
@@ -285,7 +289,7 @@ impl Log {
             newest: Newest::default(),
             keys_end: first_dirty,
             next_dirty: first_uncleanable,
-            segments,
+            segments: segments.iter().map(|(segment, part)| (Arc::downgrade(segment), *part)).collect(),
             limits: GroupLimits {
                 segment_bytes: log.segment_bytes.into(),
                 index_bytes: log.segment_index_bytes.into(),

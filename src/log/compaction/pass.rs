@@ -18,13 +18,13 @@ impl Log {
     pub(super) fn clean_group(
         &self,
         round: &mut Round,
-        group: &[Arc<Segment>],
+        group: Vec<Arc<Segment>>,
         delete_retention: Duration,
         is_last_of_producer: &dyn Fn(&BatchHeader) -> bool,
         unfinished: &mut Option<Unfinished>,
         done: &mut Compacted,
     ) -> Result<bool> {
-        let base_offset = group[0].base_offset();
+        let (base_offset, end_offset) = (group[0].base_offset(), end_of(&group));
         let mut tally = Compacted::default();
         let Round { keys, newest, keys_end, now, writing, written: searched, epochs, .. } = round;
         let (keys_end, now) = (*keys_end, *now);
@@ -36,7 +36,7 @@ impl Log {
             }
             Ok(decision)
         };
-        let written = self.write_group(group, &mut decide, &mut tally).and_then(|written| match written {
+        let written = self.write_group(&group, &mut decide, &mut tally).and_then(|written| match written {
             Some(facts) => {
                 tally.bytes_out = facts.bytes;
                 self.swap(group, facts, unfinished)
@@ -52,7 +52,7 @@ impl Log {
         }
         if matches!(written, Ok(true)) {
             done.add(&tally);
-            searched.end = group.last().and_then(|last| last.end_offset()).unwrap_or(searched.end);
+            searched.end = end_offset;
         }
         written
     }
@@ -92,10 +92,13 @@ impl Log {
         tally.segments_in = group.len() as u64;
         tally.segments_out = 1;
         tally.bytes_in = bytes;
-        let last = group.last().expect("a group has a segment");
-        let end_offset = last.end_offset().expect("only closed segments are compacted");
-        cleaned.finish(end_offset).map(Some)
+        cleaned.finish(end_of(group)).map(Some)
     }
+}
+
+fn end_of(group: &[Arc<Segment>]) -> u64 {
+    let last = group.last().expect("a group has a segment");
+    last.end_offset().expect("only closed segments are compacted")
 }
 
 impl Compacted {

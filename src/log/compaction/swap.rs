@@ -24,13 +24,13 @@ impl Log {
     /// any more: retention takes segments away, and a truncation makes all of them anew.
     pub(super) fn swap(
         &self,
-        group: &[Arc<Segment>],
+        group: Vec<Arc<Segment>>,
         facts: SealedFacts,
         unfinished: &mut Option<Unfinished>,
     ) -> Result<bool> {
         self.without_flushes(|| {
             self.check_writable()?;
-            if self.place_of(group).is_none() {
+            if self.place_of(&group).is_none() {
                 return Ok(false);
             }
             if unfinished.as_ref().is_some_and(|last| last.facts.base_offset == facts.base_offset) {
@@ -39,12 +39,11 @@ impl Log {
             self.stand_behind(facts.end_offset)?;
             CleanedSegment::rename(&self.home, facts.base_offset, Some(Suffix::Swap))?;
             self.home.fs.sync_dir(self.path()).or_io("sync", self.path())?;
-            self.swap_in_manifest(group, facts)?;
+            self.swap_in_manifest(&group, facts)?;
             // Files and memory must follow now. If they cannot, whoever opens the log finishes it.
-            let segment = self.take_place(group, facts).map_err(|error| self.poison(error.to_string()))?;
+            let segment = self.take_place(&group, facts).map_err(|error| self.poison(error.to_string()))?;
             *unfinished = Some(Unfinished { segment, facts });
-            self.remove_replaced(&group[1..])?;
-            Ok(true)
+            self.remove_segments(group.into_iter().skip(1)).map(|()| true)
         })
     }
 
@@ -117,21 +116,5 @@ impl Log {
         }
         *unfinished = None;
         Ok(())
-    }
-
-    /// One that cannot be unlinked is remembered until the log is opened anew, which tries again.
-    fn remove_replaced(&self, segments: &[Arc<Segment>]) -> Result<()> {
-        if segments.is_empty() {
-            return Ok(());
-        }
-        let mut failed = Ok(());
-        for segment in segments {
-            if let Err(error) = segment.remove_files() {
-                self.leftovers.lock().insert(segment.base_offset());
-                failed = Err(error);
-            }
-        }
-        failed?;
-        self.home.fs.sync_dir(self.path()).or_io("sync", self.path())
     }
 }

@@ -78,7 +78,9 @@ fn one_step(run: &mut Run, rng: &mut Rng, insists: bool) -> Result<(), Broken> {
 fn expect_of_the_disk(run: &mut Run, failure: Failure) -> Result<(), Broken> {
     match failure {
         Failure::Broken(broken) => Err(broken),
-        Failure::Error(Error::Io { .. } | Error::DiskFull { .. }) => Ok(()),
+        Failure::Error(Error::Io { .. } | Error::DiskFull { .. } | Error::DeletionUnfinished { .. }) => {
+            Ok(())
+        }
         Failure::Error(
             Error::Indeterminate { .. }
             | Error::Poisoned { .. }
