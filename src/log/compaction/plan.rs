@@ -13,7 +13,7 @@ use crate::types::Timestamp;
 use std::ops::Range;
 use std::time::Duration;
 
-/// When and how a log is compacted. The defaults are Kafka's, but for the memory.
+/// When and how a log is compacted. The defaults are Kafka's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CompactionConfig {
     /// The share of dirty bytes above which it is worth the work (`min.cleanable.dirty.ratio`). Default 0.5.
@@ -27,7 +27,7 @@ pub struct CompactionConfig {
     /// (`delete.retention.ms`). Default 24 hours.
     pub delete_retention: Duration,
     /// Memory for the keys of one round. With less of it than the keys of the dirty part need there are more rounds.
-    /// Default 16 MiB, as much as some 200,000 keys need.
+    /// Default 128 MiB (`log.cleaner.dedupe.buffer.size`), as much as two million short keys need; only what they need is taken.
     pub key_map_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ impl From<&TopicConfig> for CompactionConfig {
             min_lag: config.min_compaction_lag,
             max_lag: config.max_compaction_lag,
             delete_retention: config.delete_retention,
-            key_map_bytes: 16 << 20,
+            key_map_bytes: 128 << 20,
         }
     }
 }
