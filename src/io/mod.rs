@@ -57,6 +57,15 @@ pub trait Fs: fmt::Debug + Send + Sync + 'static {
     /// What a path names, without following links.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
+    /// The same for many names in one directory; none for a name that is not there.
+    fn metadata_of(&self, dir: &Path, names: &[String]) -> io::Result<Vec<Option<Metadata>>> {
+        let found = |name: &String| match self.metadata(&dir.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        };
+        names.iter().map(found).collect()
+    }
+
     /// Creates an empty regular file, readable by its owner only (0600), for reading and writing. `AlreadyExists` if
     /// the name is taken by anything at all.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;

@@ -123,15 +123,23 @@ impl Fs for OsFs {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        let stat = retry_on_intr(|| rustix::fs::lstat(path))?;
-        let kind = kind_of(FileType::from_raw_mode(stat.st_mode));
-        let len = if kind == EntryKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
-        #[expect(clippy::useless_conversion, reason = "the widths of these fields differ between systems")]
-        let (seconds, nanos) = (i64::from(stat.st_mtime), i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
-        let millis = seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000);
-        Ok(Metadata { kind, len, modified: Timestamp::from_millis(millis) })
+        Ok(metadata_from(&retry_on_intr(|| rustix::fs::lstat(path))?))
     }
 
+    fn metadata_of(&self, dir: &Path, names: &[String]) -> io::Result<Vec<Option<Metadata>>> {
+        let dir = match open_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![None; names.len()]),
+            other => other?,
+        };
+        let found = |name: &String| match retry_on_intr(|| {
+            rustix::fs::statat(&dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
+        }) {
+            Ok(stat) => Ok(Some(metadata_from(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        names.iter().map(found).collect()
+    }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(self.file(open_regular(path, OFlags::CREATE | OFlags::EXCL)?))
     }
@@ -167,6 +175,15 @@ impl Fs for OsFs {
             }
         }
     }
+}
+
+fn metadata_from(stat: &rustix::fs::Stat) -> Metadata {
+    let kind = kind_of(FileType::from_raw_mode(stat.st_mode));
+    let len = if kind == EntryKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+    #[expect(clippy::useless_conversion, reason = "the widths of these fields differ between systems")]
+    let (seconds, nanos) = (i64::from(stat.st_mtime), i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
+    let millis = seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000);
+    Metadata { kind, len, modified: Timestamp::from_millis(millis) }
 }
 
 /// Opens a directory itself, and never what a link says it is.

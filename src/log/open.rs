@@ -41,7 +41,7 @@ impl Log {
             Origin::Adopted(adopted) => Some(adopted),
             Origin::ClosedInOrder | Origin::Unknown => None,
         };
-        let mut survey = Survey::take(&home)?;
+        let mut survey = Survey::take(&home, matches!(origin, Origin::ClosedInOrder))?;
         if let Some(Adopted { compacted_to, .. }) = adopted {
             (survey.durable_end, survey.manifest) = (None, None);
             survey.contents =

@@ -5,7 +5,7 @@ use super::durable_end::{DurableEnd, DurableEndFile};
 use super::epochs::LeaderEpochs;
 use super::manifest::{Contents, Manifest};
 use crate::error::{OrIo, Result};
-use crate::io::EntryKind;
+use crate::io::{EntryKind, Metadata};
 use crate::segment::{CleanedSegment, FileKind, FileName, Home, SealedFacts, Suffix};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,20 +25,10 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Looks at a directory. Reads no batches.
-    pub(super) fn take(home: &Home) -> Result<Survey> {
-        let (mut logs, mut bases, mut unswapped) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        for entry in home.fs.list(&home.dir).or_io("list", &home.dir)? {
-            if entry.kind != EntryKind::File {
-                continue;
-            }
-            unswapped.extend(Suffix::parse(&entry.name).map(|(name, _)| name.base_offset));
-            let Some(name) = FileName::parse(&entry.name) else { continue };
-            bases.insert(name.base_offset);
-            if name.kind == FileKind::Log {
-                let path = home.dir.join(&entry.name);
-                logs.insert(name.base_offset, home.fs.metadata(&path).or_io("look at", &path)?.len);
-            }
-        }
+    ///
+    /// One that was closed in order is believed to hold what its manifest says: only the segments' own files are looked for,
+    /// each by its name, and not what else may lie there.
+    pub(super) fn take(home: &Home, closed_in_order: bool) -> Result<Survey> {
         let durable_end = DurableEndFile::open(&home.fs, &home.dir)?;
         let (manifest, mut contents) = match Manifest::open(&home.fs, &home.dir)? {
             Some((manifest, contents)) => (Some(manifest), contents),
@@ -48,6 +38,12 @@ impl Survey {
         let epochs = known_epochs(home, &contents.epochs, whole)?;
         contents.damaged += usize::from(epochs != contents.epochs);
         contents.epochs = epochs;
+        let Found { logs, bases, unswapped } = match &durable_end {
+            Some(file) if closed_in_order && whole && contents.swapping.is_empty() => {
+                Found::of_known(home, &contents, file.state())?
+            }
+            _ => Found::of_listed(home)?,
+        };
         Ok(Survey { logs, bases, unswapped, durable_end, manifest, contents })
     }
 
@@ -111,6 +107,49 @@ impl Survey {
             state.sums = Default::default();
         }
         state
+    }
+}
+
+/// The names that are there.
+#[derive(Debug, Default)]
+struct Found {
+    logs: BTreeMap<u64, u64>,
+    bases: BTreeSet<u64>,
+    unswapped: BTreeSet<u64>,
+}
+
+impl Found {
+    fn of_listed(home: &Home) -> Result<Found> {
+        let mut found = Found::default();
+        for entry in home.fs.list(&home.dir).or_io("list", &home.dir)? {
+            if entry.kind != EntryKind::File {
+                continue;
+            }
+            found.unswapped.extend(Suffix::parse(&entry.name).map(|(name, _)| name.base_offset));
+            let Some(name) = FileName::parse(&entry.name) else { continue };
+            found.bases.insert(name.base_offset);
+            if name.kind == FileKind::Log {
+                let path = home.dir.join(&entry.name);
+                let len = home.fs.metadata(&path).or_io("look at", &path)?.len;
+                found.logs.insert(name.base_offset, len);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those of the segments that are filed, of the one that is appended to, and of those that were to be removed: of a
+    /// segment the log goes last.
+    fn of_known(home: &Home, contents: &Contents, state: DurableEnd) -> Result<Found> {
+        let filed = contents.sealed.keys().chain(&contents.removed).copied();
+        let known: BTreeSet<u64> = filed.chain([state.segment_base, state.durable_end]).collect();
+        let name = |base: &u64| FileName { base_offset: *base, kind: FileKind::Log }.to_string();
+        let names: Vec<String> = known.iter().map(name).collect();
+        let there = home.fs.metadata_of(&home.dir, &names).or_io("look at", &home.dir)?;
+        let len = |metadata: Metadata| (metadata.kind == EntryKind::File).then_some(metadata.len);
+        let logs: BTreeMap<u64, u64> =
+            known.into_iter().zip(there).filter_map(|(base, there)| Some((base, len(there?)?))).collect();
+        let bases = logs.keys().copied().collect();
+        Ok(Found { logs, bases, unswapped: BTreeSet::new() })
     }
 }
 

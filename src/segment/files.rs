@@ -94,7 +94,15 @@ impl FileName {
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:0DIGITS$}{}", self.base_offset, self.kind.suffix())
+        // A log of ten thousand segments makes tens of thousands of names when it is opened, and padding is slow.
+        let mut digits = [b'0'; DIGITS];
+        let mut left = self.base_offset;
+        for digit in digits.iter_mut().rev() {
+            *digit += (left % 10) as u8;
+            left /= 10;
+        }
+        f.write_str(std::str::from_utf8(&digits).expect("digits are text"))?;
+        f.write_str(self.kind.suffix())
     }
 }
 

@@ -33,6 +33,7 @@ macro_rules! conformance {
                 parents_are_never_created
                 a_list_is_short_sorted_and_says_what_is_what
                 metadata_tells_what_it_is_and_how_long
+                metadata_of_many_names_is_that_of_each
                 a_taken_name_cannot_be_created_again
                 what_is_opened_is_what_is_there
                 a_directory_is_not_opened_as_a_file

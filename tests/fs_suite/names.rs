@@ -74,6 +74,17 @@ pub(crate) fn metadata_tells_what_it_is_and_how_long(fs: &dyn Fs, dir: &Path) {
     fails(fs.metadata(&dir.join("none")), ErrorKind::NotFound);
 }
 
+pub(crate) fn metadata_of_many_names_is_that_of_each(fs: &dyn Fs, dir: &Path) {
+    file_with(fs, &dir.join("file"), b"12345");
+    fs.create_dir(&dir.join("d")).unwrap();
+    let names = ["none", "file", "d", "file", "nor this"].map(String::from);
+    let found = fs.metadata_of(dir, &names).unwrap();
+    let each: Vec<_> = names.iter().map(|name| fs.metadata(&dir.join(name)).ok()).collect();
+    assert_eq!(found, each);
+    assert_eq!(fs.metadata_of(dir, &[]).unwrap(), []);
+    assert_eq!(fs.metadata_of(&dir.join("gone"), &names).unwrap(), [const { None }; 5]);
+}
+
 pub(crate) fn a_taken_name_cannot_be_created_again(fs: &dyn Fs, dir: &Path) {
     let path = dir.join("file");
     file_with(fs, &path, b"first");

@@ -5,6 +5,7 @@ use crate::reading::read_on;
 use crate::watched::WatchedFs;
 use crate::world::{World, open_dir, partition, small};
 use brooklet::Error;
+use brooklet::io::Fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -103,4 +104,17 @@ fn after_an_orderly_end_opening_and_closing_reads_no_batch() {
     let log = dir.open_log(&partition(0), small()).expect("our own log");
     assert_eq!(read_on(&log, 0, 1 << 20).expect("nothing is damaged").seen.len(), 120);
     assert!(read.load(Ordering::Relaxed) > 0, "the counter counts");
+}
+
+#[test]
+fn what_lies_beside_a_log_that_was_closed_in_order_is_none_of_it() {
+    let world = World::new(small());
+    world.append_batches(30);
+    let (bases, end) = (world.log.segment_base_offsets(), world.log.watermarks().end);
+    let path = world.log.path().join("00000000000000000001.log");
+    drop(world.fs.create(&path).expect("no segment begins there"));
+    let world = world.reopened();
+    assert_eq!(world.log.segment_base_offsets(), bases);
+    assert!(world.log.damage().is_empty() && world.fs.metadata(&path).is_ok());
+    assert_eq!(Spec::plain(1, &["next"]).append_to(&world.log).base_offset, end);
 }

@@ -151,6 +151,10 @@ impl Fs for FilePool {
         self.pool.inner.metadata(path)
     }
 
+    fn metadata_of(&self, dir: &Path, names: &[String]) -> io::Result<Vec<Option<Metadata>>> {
+        self.pool.with_descriptors(|fs| fs.metadata_of(dir, names))
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.pool.names.with(path, |name| {
             let file = PooledFile::new(&self.pool, path, |fs| fs.create(path))?;
