@@ -228,6 +228,11 @@ impl LogDir {
     pub fn checkpoint(&self) -> Result<()> {
         let (mut recovery_points, mut log_starts) = (self.recovery_points.clone(), self.log_starts.clone());
         let mut cleaner_offsets = self.cleaner_offsets.clone();
+        // What was said of logs that are removed must not be believed of others with their names.
+        let there = self.partitions()?;
+        for offsets in [&mut recovery_points, &mut log_starts, &mut cleaner_offsets] {
+            offsets.retain(|partition, _| there.binary_search(partition).is_ok());
+        }
         for (partition, log) in self.logs.lock().iter() {
             let marks = log.watermarks();
             recovery_points.insert(partition.clone(), marks.durable_end);

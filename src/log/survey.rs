@@ -39,7 +39,9 @@ impl Survey {
         contents.damaged += usize::from(epochs != contents.epochs);
         contents.epochs = epochs;
         let Found { logs, bases, unswapped } = match &durable_end {
-            Some(file) if closed_in_order && whole && contents.swapping.is_empty() => {
+            Some(file)
+                if closed_in_order && manifest.is_some() && contents.knows_all_before(file.state()) =>
+            {
                 Found::of_known(home, &contents, file.state())?
             }
             _ => Found::of_listed(home)?,
@@ -107,6 +109,15 @@ impl Survey {
             state.sums = Default::default();
         }
         state
+    }
+}
+
+impl Contents {
+    /// Whether it says which segments there are before the one that is appended to. A manifest that was cut between two
+    /// records looks whole; the last segments that it knows are then not the last.
+    fn knows_all_before(&self, state: DurableEnd) -> bool {
+        let reaches = self.sealed.values().next_back().map_or(state.start_offset, |last| last.end_offset);
+        self.damaged == 0 && self.swapping.is_empty() && reaches >= state.segment_base
     }
 }
 

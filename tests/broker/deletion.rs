@@ -162,3 +162,17 @@ fn a_file_that_cannot_be_unlinked_concerns_nobody_but_its_topic() {
     assert!(!is_there(&disk, "/orders-0"), "each new topic is an occasion to try again");
     broker.create_topic("orders", TopicConfig::new()).unwrap();
 }
+
+#[test]
+fn checkpoints_say_nothing_of_a_topic_that_is_deleted() {
+    let world = World::new();
+    world.broker.create_topic("users", TopicConfig::new()).expect("a new topic");
+    world.fill(3);
+    let world = world.reopened();
+    world.broker.admin().delete_topic("orders").expect("nothing is in the way");
+    let World { disk, broker, .. } = world.reopened();
+    broker.close().expect("a whole disk");
+    let path = Path::new("/recovery-point-offset-checkpoint");
+    let text = disk.open(path).and_then(|file| file.read_up_to(0, 1000)).expect("it was closed in order");
+    assert_eq!(std::str::from_utf8(&text), Ok("0\n1\nusers 0 0\n"));
+}
