@@ -65,6 +65,12 @@ impl Receipt {
         self.lane.partition().number()
     }
 
+    /// What the record has to be before it counts as sent: what its topic asked for when it was sent, and what it asks for
+    /// now. One that lingered may be written after the topic was altered.
+    fn acks(&self) -> Acks {
+        if self.acks == Acks::Durable { self.acks } else { self.acks.max(self.lane.acks()) }
+    }
+
     /// Waits until the record counts as sent. A record that lingers is waited for; no longer than that.
     ///
     /// # Errors
@@ -74,7 +80,7 @@ impl Receipt {
             Some(batch) => at(self.lane.wait_settled(batch)?, self.stage.number),
             None => written_at(self.stage.number),
         };
-        if self.acks == Acks::Durable {
+        if self.acks() == Acks::Durable {
             self.lane.partition().flush_to(info.last_offset + 1)?;
         }
         Ok(self.metadata(info))
@@ -162,7 +168,7 @@ impl Future for ReceiptFuture {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Ready(Ok(info)) => info,
         };
-        if this.receipt.acks == Acks::Durable {
+        if this.receipt.acks() == Acks::Durable {
             this.receipt.timestamp = info.log_append_time.unwrap_or(this.receipt.timestamp);
             this.receipt.stage = Stage { batch: None, number: info.first_offset };
             if !this.receipt.lane.shared().clock.runs_by_itself()

@@ -288,3 +288,14 @@ fn a_receipt_that_covers_later_records_acknowledges_none_that_the_sync_did_not_s
         "what was written during the last sync is not covered by it"
     );
 }
+
+#[test]
+fn who_waits_after_the_topic_asks_for_more_gets_more() {
+    let world = World::new();
+    let [waited, awaited] = ["a", "b"].map(|value| send(&world.lingering(), value));
+    world.broker.admin().alter_topic("orders", |config| config.min_acks(Acks::Durable)).unwrap();
+    waited.wait().unwrap();
+    assert_eq!(world.partition(0).watermarks().durable_end, 1);
+    pollster::block_on(awaited).unwrap();
+    assert_eq!(world.partition(0).watermarks().durable_end, 2);
+}
