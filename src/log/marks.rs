@@ -9,7 +9,7 @@ pub struct Watermarks {
     pub start: u64,
     /// Everything below survives a power cut.
     pub durable_end: u64,
-    /// Everything below is decided: no transaction that is still open has a record there.
+    /// Everything from the start to here is decided: no transaction that is still open has a record there.
     pub last_stable: u64,
     /// The offset that the next record gets.
     pub end: u64,
@@ -69,11 +69,12 @@ impl Marks {
         self.last_stable.store(last_stable, Ordering::Release);
     }
 
-    /// All of them. The end is read last: it only grows, so what is read before it can only be too small for it.
+    /// All of them. The end is read last: it only grows, so what is read before it can only be too small for it. A
+    /// transaction that was open when its records were deleted holds nothing back but what comes from the start on.
     pub(crate) fn get(&self) -> Watermarks {
         let start = self.start.load(Ordering::Acquire);
         let durable_end = self.durable_end.load(Ordering::Acquire);
-        let last_stable = self.last_stable.load(Ordering::Acquire);
+        let last_stable = self.last_stable.load(Ordering::Acquire).max(start);
         Watermarks { start, durable_end, last_stable, end: self.end() }
     }
 
@@ -93,7 +94,7 @@ impl Marks {
 fn assert_order(marks: Watermarks) {
     let Watermarks { start, durable_end, last_stable, end } = marks;
     assert!(start <= durable_end && durable_end <= end, "durable end out of order: {marks:?}");
-    assert!(last_stable <= end, "last stable offset out of order: {marks:?}");
+    assert!(start <= last_stable && last_stable <= end, "last stable offset out of order: {marks:?}");
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
         marks.set_end(12, 6);
         marks.set(Mark::DurableEnd, 12);
         marks.set(Mark::Start, 12);
-        assert_eq!(marks.get(), Watermarks { start: 12, durable_end: 12, last_stable: 6, end: 12 });
+        assert_eq!(marks.get(), Watermarks { start: 12, durable_end: 12, last_stable: 12, end: 12 });
     }
 
     #[test]

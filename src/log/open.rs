@@ -350,12 +350,9 @@ impl Opening<'_> {
     ) -> Log {
         let state = durable_end.state();
         let last = self.segments.last().expect("a log has at least one segment").clone();
-        let marks = Watermarks {
-            start: state.start_offset.min(end),
-            durable_end: end,
-            last_stable: self.transactions.first_offset().unwrap_or(end),
-            end,
-        };
+        let start = state.start_offset.min(end);
+        let last_stable = self.transactions.first_offset().unwrap_or(end).max(start);
+        let marks = Watermarks { start, durable_end: end, last_stable, end };
         let Contents { epochs, compacted_to, .. } = self.survey.contents;
         let config = Arc::new(config);
         let writer = Writer {

@@ -7,10 +7,10 @@
 use super::Log;
 use super::order::{self, Expected};
 use super::segments::SegmentList;
-use super::walk::{WHOLE_BATCH, Walk};
+use super::walk::Walk;
 use crate::error::{Error, Result};
 use crate::record::{Batch, BatchHeader, Invalid};
-use crate::segment::{AbortedTransaction, Segment};
+use crate::segment::{AbortedTransaction, Segment, WHOLE_BATCH};
 use bytes::Bytes;
 use std::sync::{Arc, Weak};
 
@@ -120,7 +120,7 @@ impl Chunk {
             let (segment, position, end) =
                 self.from.as_ref().expect("a chunk with bytes has them from somewhere");
             let found = invalid.to_string();
-            corrupt(segment, position + at as u64, offset, *end, WHOLE_BATCH.into(), found)
+            segment.corrupt(position + at as u64, offset..*end, WHOLE_BATCH.into(), found)
         }))
     }
 
@@ -248,7 +248,7 @@ impl Log {
             let (expected, found) =
                 (format!("a batch of {} bytes", first.size), format!("{} bytes", bytes.len()));
             let first_lost = first.base_offset.max(offset);
-            return Err(corrupt(segment, position, first_lost, end_offset, expected, found));
+            return Err(segment.corrupt(position, first_lost..end_offset, expected, found));
         }
         let mut len = first.size as usize;
         let mut next_offset = first.next_offset();
@@ -271,24 +271,6 @@ impl Log {
             next: Cursor { offset: next_offset, hint },
         }))
     }
-}
-
-/// The error for damage at `position`, where `offset` should be: looks for the next batch that is whole, so as to say
-/// where reading can go on. Without one that is at `end`, where the records of the segment end.
-pub(super) fn corrupt(
-    segment: &Segment,
-    position: u64,
-    offset: u64,
-    end: u64,
-    expected: String,
-    found: String,
-) -> Error {
-    let next = match super::walk::next_whole_batch(segment, position, offset..end) {
-        Ok(next) => next.map(|(_, base_offset)| base_offset),
-        Err(error) => return error,
-    };
-    let end = next.unwrap_or(end).max(offset + 1);
-    Error::Corrupt { path: segment.log_path().to_owned(), position, expected, found, offsets: offset..end }
 }
 
 #[cfg(test)]

@@ -5,20 +5,15 @@
 
 use super::epochs::LeaderEpochs;
 use super::order::{self, Expected};
-use super::read::corrupt;
 use crate::error::{OrIo, Result};
 use crate::record::layout::HEADER_LEN;
 use crate::record::{BatchHeader, Invalid};
-use crate::segment::{Segment, Skipped, Step};
+use crate::segment::{Segment, Step, WHOLE_BATCH};
 use bytes::Bytes;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// The least that is read at once: an index entry stands for somewhat more than 4 KiB.
 const READ_MIN: usize = 8 << 10;
-
-/// What there should be where a checksum does not hold.
-pub(super) const WHOLE_BATCH: &str = "a batch whose checksum holds";
 
 /// A place between two batches.
 #[derive(Debug)]
@@ -99,7 +94,7 @@ impl<'a> Walk<'a> {
         let Some((position, expected)) = self.previous.filter(|_| offset < self.end) else { return Ok(()) };
         let Some(invalid) = self.invalid_at(position)? else { return Ok(()) };
         let first_lost = expected.first_lost(offset);
-        Err(corrupt(self.segment, position, first_lost, self.end, WHOLE_BATCH.into(), invalid.to_string()))
+        Err(self.segment.corrupt(position, first_lost..self.end, WHOLE_BATCH.into(), invalid.to_string()))
     }
 
     /// Up to `len` bytes from here on.
@@ -141,7 +136,7 @@ impl<'a> Walk<'a> {
             _ => (self.position, self.expected),
         };
         let first_lost = first_lost.first_lost(offset);
-        match next_whole_batch(self.segment, position, first_lost..self.end)? {
+        match self.segment.next_whole_batch(position, first_lost..self.end)? {
             Some((position, base_offset)) if base_offset <= offset => {
                 self.position = position;
                 self.expected = Expected::Base(base_offset);
@@ -153,7 +148,7 @@ impl<'a> Walk<'a> {
                 self.previous = None;
                 Ok(())
             }
-            _ => Err(corrupt(self.segment, position, first_lost, self.end, expected, found)),
+            _ => Err(self.segment.corrupt(position, first_lost..self.end, expected, found)),
         }
     }
 
@@ -175,22 +170,5 @@ impl<'a> Walk<'a> {
             self.buffer_at = self.position;
         }
         Ok(())
-    }
-}
-
-/// The first whole batch behind what begins at `position`, with these offsets.
-pub(super) fn next_whole_batch(
-    segment: &Segment,
-    position: u64,
-    offsets: Range<u64>,
-) -> Result<Option<(u64, u64)>> {
-    let path = segment.log_path();
-    let mut scanner = segment.scan(position)?;
-    if scanner.skip_damage(offsets).or_io("read", path)? != Skipped::ToBatch {
-        return Ok(None);
-    }
-    match scanner.step().or_io("read", path)? {
-        Step::Batch(position, batch) => Ok(Some((position, batch.header().base_offset))),
-        Step::End | Step::Invalid(_) => Ok(None),
     }
 }

@@ -12,6 +12,7 @@ mod aborted_index;
 mod ahead;
 mod append;
 mod cleaned;
+mod damage;
 mod durable;
 mod entries;
 mod files;
@@ -33,6 +34,7 @@ pub use transactions::OpenTransactions;
 
 pub(crate) use append::{ActiveSegment, AppendFailure};
 pub(crate) use cleaned::CleanedSegment;
+pub(crate) use damage::WHOLE_BATCH;
 pub(crate) use durable::Durable;
 pub(crate) use files::Suffix;
 pub(crate) use index::{Indexes, LiveIndexes, SealedFacts};
@@ -202,10 +204,14 @@ impl Segment {
     /// The largest timestamp of its first batch, if that has one.
     pub(crate) fn first_timestamp(&self) -> Result<Option<Timestamp>> {
         let bytes = self.read(0, HEADER_LEN)?;
-        let header = BatchHeader::read(&bytes)
-            .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid.to_string()))
-            .or_io("read the first batch of", self.log_path())?;
-        Ok(header.max_timestamp)
+        match BatchHeader::read(&bytes) {
+            Ok(header) => Ok(header.max_timestamp),
+            Err(invalid) => {
+                let base = self.base_offset();
+                let offsets = base..self.end_offset().unwrap_or(base + 1);
+                Err(self.corrupt(0, offsets, WHOLE_BATCH.into(), invalid.to_string()))
+            }
+        }
     }
 
     /// Makes its batches durable.

@@ -4,6 +4,7 @@
 use crate::batches::{Spec, append_bytes, marker};
 use crate::world::{World, small};
 use brooklet::LogConfig;
+use brooklet::log::Watermarks;
 use brooklet::segment::AbortedTransaction;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ enum Step {
     Crash,
     /// At this share of the log, in percent.
     Truncate(u64),
+    /// The records before this share of it.
+    Delete(u64),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -29,6 +32,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
         1 => (0..=100u64).prop_map(Step::Truncate),
+        1 => (0..=100u64).prop_map(Step::Delete),
     ]
 }
 
@@ -80,7 +84,7 @@ impl Model {
 fn run(mut world: World, steps: &[Step]) {
     let mut model = Model::default();
     for (number, step) in steps.iter().enumerate() {
-        let end = world.log.watermarks().end;
+        let Watermarks { start, end, .. } = world.log.watermarks();
         match *step {
             Step::Plain => _ = Spec::plain(number as i64, &["plain"]).append_to(&world.log),
             Step::Write(producer) => {
@@ -96,9 +100,13 @@ fn run(mut world: World, steps: &[Step]) {
             Step::Reopen => world = world.reopened(),
             Step::Crash => world = world.crashed(),
             Step::Truncate(percent) => {
-                let offset = end * percent / 100;
+                let offset = start + (end - start) * percent / 100;
                 world.log.truncate(offset).expect("it is in range");
                 model.entries.split_off(&offset);
+            }
+            Step::Delete(percent) => {
+                let offset = start + (end - start) * percent / 100;
+                assert_eq!(world.log.advance_start(offset).expect("it is in range"), offset);
             }
         }
         check(&world, &model, &format!("after step {number} of {steps:?}"));
@@ -107,7 +115,7 @@ fn run(mut world: World, steps: &[Step]) {
 
 fn check(world: &World, model: &Model, when: &str) {
     let marks = world.log.watermarks();
-    assert_eq!(marks.last_stable, model.last_stable(marks.end), "last stable {when}");
+    assert_eq!(marks.last_stable, model.last_stable(marks.end).max(marks.start), "last stable {when}");
     let aborted = model.aborted();
     let step = (marks.end / 7).max(1);
     for from in (0..=marks.end).step_by(step as usize) {
@@ -128,6 +136,13 @@ fn a_transaction_that_spans_segments_and_a_crash_is_known_to_the_end() {
     steps.extend(vec![Step::Plain; 20]);
     steps.extend([Step::End(1, false), Step::Reopen, Step::Truncate(60), Step::Crash, Step::End(1, true)]);
     run(World::new(small()), &steps);
+}
+
+#[test]
+fn a_transaction_whose_records_are_deleted_holds_back_what_comes_behind_them() {
+    let open = [Step::Write(1), Step::Plain, Step::Plain, Step::Delete(50), Step::Reopen, Step::Crash];
+    run(World::new(small()), &open);
+    run(World::new(small()), &[open.as_slice(), &[Step::End(1, false), Step::Plain]].concat());
 }
 
 #[test]

@@ -8,10 +8,8 @@ use super::newest::Newest;
 use super::plan;
 use crate::error::{OrIo, Result};
 use crate::log::Log;
-use crate::log::read::corrupt;
-use crate::log::walk::WHOLE_BATCH;
 use crate::record::Batch;
-use crate::segment::{OffsetEntry, Segment};
+use crate::segment::{OffsetEntry, Segment, WHOLE_BATCH};
 use std::ops::ControlFlow;
 
 /// So small a part of the memory for keys goes to their bits at most; that is a bit for four million offsets a mebibyte.
@@ -71,7 +69,7 @@ impl Log {
                 crate::segment::Step::Invalid(invalid) => invalid.to_string(),
                 _ => "a batch that does not continue the one before".into(),
             };
-            return Err(corrupt(segment, behind, next, end, WHOLE_BATCH.into(), found));
+            return Err(segment.corrupt(behind, next..end, WHOLE_BATCH.into(), found));
         }
         Ok(())
     }

@@ -23,8 +23,6 @@ mod transactions;
 pub use plan::{Cleanable, CompactionConfig};
 
 use super::Log;
-use super::read::corrupt;
-use super::walk::WHOLE_BATCH;
 use crate::error::{Error, Result};
 use crate::record::BatchHeader;
 use crate::segment::{SealedFacts, Segment};
@@ -319,7 +317,7 @@ impl Log {
         let part = |segment: &Arc<Segment>| {
             let is_dirty = segment.end_offset().is_none_or(|end| end > first_dirty);
             let first_timestamp = match asks_for_first && is_dirty && segment.bytes() > 0 {
-                true => first_timestamp(segment)?,
+                true => segment.first_timestamp()?,
                 false => None,
             };
             Ok(Part {
@@ -331,18 +329,6 @@ impl Log {
             })
         };
         segments.iter().map(part).collect()
-    }
-}
-
-/// The timestamp of the first batch, for which the segment has to be read.
-fn first_timestamp(segment: &Segment) -> Result<Option<Timestamp>> {
-    match segment.first_timestamp() {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
-            let (base, end) = (segment.base_offset(), segment.end_offset());
-            let end = end.unwrap_or(base + 1);
-            Err(corrupt(segment, 0, base, end, WHOLE_BATCH.into(), source.to_string()))
-        }
-        other => other,
     }
 }
 
