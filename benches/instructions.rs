@@ -27,6 +27,7 @@ const WORK: &str = "BROOKLET_INSTRUCTIONS";
 struct World {
     partition: Partition,
     producer: Producer,
+    lingering: Producer,
     consumer: Consumer,
 }
 
@@ -39,7 +40,7 @@ struct Work {
     pass: fn(&mut World),
 }
 
-const WORKS: [Work; 8] = [
+const WORKS: [Work; 9] = [
     Work {
         name: "Partition::append, batches of 100, in memory",
         in_memory: true,
@@ -58,6 +59,7 @@ const WORKS: [Work; 8] = [
         reads: false,
         pass: send_batch,
     },
+    Work { name: "Producer::send, linger 5 ms, mapped file", in_memory: false, reads: false, pass: linger },
     Work { name: "Producer::send, one at a time, in memory", in_memory: true, reads: false, pass: send },
     Work { name: "Producer::send, one at a time, mapped file", in_memory: false, reads: false, pass: send },
     Work {
@@ -116,9 +118,11 @@ impl Work {
         let topic = broker.create_topic("bench", TopicConfig::new()).expect("a new topic");
         let consumer =
             broker.consumer().assign([("bench", 0)]).start(Start::Earliest).max_poll_records(1 << 20);
+        let lingering = broker.producer().acks(Acks::Written).linger(Duration::from_millis(5));
         let mut world = World {
             partition: topic.partition(0).expect("it has one"),
             producer: broker.producer().acks(Acks::Written).build().expect("valid settings"),
+            lingering: lingering.build().expect("valid settings"),
             consumer: consumer.build().expect("it is there"),
         };
         if self.reads {
@@ -150,6 +154,13 @@ fn send(world: &mut World) {
         let receipt = world.producer.send(record()).expect("room");
         std::hint::black_box(receipt.wait().expect("it is written"));
     }
+}
+
+fn linger(world: &mut World) {
+    for _ in 0..RECORDS {
+        world.lingering.send(record()).expect("room");
+    }
+    world.lingering.flush().expect("room");
 }
 
 fn read(world: &mut World) {

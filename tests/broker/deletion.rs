@@ -160,6 +160,7 @@ fn a_file_that_cannot_be_unlinked_concerns_nobody_but_its_topic() {
     disk.refuse_to_remove(None);
     broker.create_topic("third", TopicConfig::new()).unwrap();
     assert!(!is_there(&disk, "/orders-0"), "each new topic is an occasion to try again");
+    assert_eq!(disk.removed_and_not_synced(), 0);
     broker.create_topic("orders", TopicConfig::new()).unwrap();
 }
 

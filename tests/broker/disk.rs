@@ -1,7 +1,8 @@
 //! A disk in memory that a test can fill up, break, and stop at a sync. What it does to files it does to their batches
 //! and to everything else alike; what it counts are the syncs of batches.
 
-use brooklet::io::{Entry, EntryKind, File, Fs, Lock, MemFs, Metadata};
+use crate::passing::passes_on;
+use brooklet::io::{Entry, EntryKind, File, Fs, MemFs};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fmt;
@@ -33,6 +34,8 @@ struct Faults {
     open_most: AtomicUsize,
     /// What paths end in that cannot be removed.
     kept: Mutex<Option<String>>,
+    /// Files and directories that were removed since the directory that they were in was synced last.
+    removed: Mutex<Vec<PathBuf>>,
 }
 
 impl Disk {
@@ -79,6 +82,11 @@ impl Disk {
     /// No file whose path ends so can be removed; all can with none.
     pub(crate) fn refuse_to_remove(&self, ending: Option<&str>) {
         *self.faults.kept.lock() = ending.map(str::to_owned);
+    }
+
+    /// How many removed files and directories a power cut may bring back.
+    pub(crate) fn removed_and_not_synced(&self) -> usize {
+        self.faults.removed.lock().len()
     }
 
     /// How many times batches were synced.
@@ -142,21 +150,18 @@ impl fmt::Debug for Disk {
 }
 
 impl Fs for Disk {
+    passes_on!([files] list metadata rename lock);
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.faults.take_space()?;
         self.files.create_dir(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.files.remove_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.files.list(dir)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.files.metadata(path)
+        self.files.remove_dir(path)?;
+        self.faults.synced(path);
+        self.faults.removed.lock().push(path.to_owned());
+        Ok(())
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -168,30 +173,31 @@ impl Fs for Disk {
         Ok(self.wrap(path, self.files.open(path)?))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.rename(from, to)
-    }
-
     fn remove(&self, path: &Path) -> io::Result<()> {
         let kept = self.faults.kept.lock().clone();
         if kept.is_some_and(|ending| path.to_string_lossy().ends_with(&ending)) {
             return Err(ErrorKind::PermissionDenied.into());
         }
-        self.files.remove(path)
+        self.files.remove(path)?;
+        self.faults.removed.lock().push(path.to_owned());
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.files.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.files.lock(path)
+        self.files.sync_dir(dir)?;
+        self.faults.synced(dir);
+        Ok(())
     }
 }
 
 impl Faults {
     fn take_space(&self) -> io::Result<()> {
         if self.full.load(Ordering::SeqCst) { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    /// No removal from this directory is undone any more: the directory is synced, or gone.
+    fn synced(&self, dir: &Path) {
+        self.removed.lock().retain(|path| path.parent() != Some(dir));
     }
 }
 
@@ -216,9 +222,7 @@ impl fmt::Debug for Opened {
 }
 
 impl File for Opened {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
+    passes_on!([inner] len truncate);
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
         if self.is_log && self.faults.reads_fail.load(Ordering::SeqCst) {
@@ -238,10 +242,6 @@ impl File for Opened {
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.disk.take_room(self.inner.as_ref(), len)?;
         self.inner.allocate(len)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.inner.truncate(len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -16,6 +16,8 @@ mod lifecycle;
 mod numbering;
 mod own_process;
 mod partition;
+#[path = "../common/passing.rs"]
+mod passing;
 mod producing;
 mod receipts;
 mod retention;

@@ -10,6 +10,8 @@ mod fencing;
 mod journal;
 mod member;
 mod model;
+#[path = "../common/passing.rs"]
+mod passing;
 mod steps;
 mod trouble;
 mod whatever_happens;

@@ -17,6 +17,8 @@ mod ledger;
 mod life;
 mod mortal;
 mod parent;
+#[path = "../common/passing.rs"]
+mod passing;
 mod payload;
 mod writers;
 

@@ -1,7 +1,7 @@
 //! A file system whose process dies in place of its n-th call: what was done before stays, and nothing more happens.
 
-use brooklet::io::{Entry, File, Fs, Lock, Metadata};
-use bytes::Bytes;
+use crate::passing::passes_on;
+use brooklet::io::{File, Fs};
 use rustix::process::{Signal, getpid, kill_process};
 use std::io;
 use std::path::Path;
@@ -44,21 +44,7 @@ impl MortalFs {
 }
 
 impl Fs for MortalFs {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner().create_dir(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner().remove_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.inner().list(dir)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.inner().metadata(path)
-    }
+    passes_on!([inner()] create_dir remove_dir list metadata rename remove sync_dir lock);
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.mortal(self.inner().create(path))
@@ -66,22 +52,6 @@ impl Fs for MortalFs {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.mortal(self.inner().open(path))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner().rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner().remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner().sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.inner().lock(path)
     }
 }
 
@@ -99,27 +69,5 @@ impl MortalFile {
 }
 
 impl File for MortalFile {
-    fn len(&self) -> io::Result<u64> {
-        self.inner().len()
-    }
-
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        self.inner().read_at(offset, len)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.inner().write_at(offset, bytes)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.inner().allocate(len)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.inner().truncate(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.inner().sync()
-    }
+    passes_on!([inner()] len read_at write_at allocate truncate sync);
 }

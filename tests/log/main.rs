@@ -6,8 +6,12 @@ mod batches;
 mod compacted_tests;
 mod compaction_tests;
 mod concurrent_tests;
-mod counted;
 mod dir_tests;
+#[path = "../broker/disk.rs"]
+#[expect(dead_code, reason = "the tests of the broker do more with it")]
+mod disk;
+#[path = "../common/passing.rs"]
+mod passing;
 mod read_tests;
 #[path = "../common/reading.rs"]
 mod reading;

@@ -2,7 +2,7 @@
 //! again until it is gone.
 
 use crate::batches::Spec;
-use crate::counted::CountedFs;
+use crate::disk;
 use crate::reading::read_on;
 use crate::world::partition;
 use brooklet::clock::ManualClock;
@@ -20,13 +20,13 @@ const OPEN_FILES: usize = 8;
 const OPEN_MOST: usize = OPEN_FILES + 8;
 
 struct Disk {
-    fs: CountedFs,
+    fs: disk::Disk,
     dir: LogDir,
     log: Arc<Log>,
 }
 
 impl Disk {
-    fn open(fs: CountedFs, create: bool) -> Disk {
+    fn open(fs: disk::Disk, create: bool) -> Disk {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
         let options = LogDirOptions { open_files: OPEN_FILES, ..LogDirOptions::default() };
         let dir = LogDir::open_with(Arc::new(fs.clone()), clock, "/", options).expect("our own directory");
@@ -40,7 +40,7 @@ impl Disk {
 
     /// A log of a few hundred segments or of some, of which each was read.
     fn of(batches: u64) -> Disk {
-        let disk = Disk::open(CountedFs::default(), true);
+        let disk = Disk::open(disk::Disk::default(), true);
         for number in 0..batches {
             // One record each, all with one key.
             Spec::plain(1_000 + number as i64, &[&format!("{number:0>100}")]).append_to(&disk.log);

@@ -1,6 +1,7 @@
 //! A file system that tells a test what is read of the batches.
 
-use brooklet::io::{Entry, File, Fs, Lock, MemFs, Metadata};
+use crate::passing::passes_on;
+use brooklet::io::{File, Fs, MemFs};
 use bytes::Bytes;
 use std::fmt;
 use std::io;
@@ -46,21 +47,7 @@ impl fmt::Debug for WatchedFile {
 }
 
 impl Fs for WatchedFs {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_dir(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.inner.list(dir)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.inner.metadata(path)
-    }
+    passes_on!([inner] create_dir remove_dir list metadata rename remove sync_dir lock);
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(self.watched(path, self.inner.create(path)?))
@@ -69,49 +56,15 @@ impl Fs for WatchedFs {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(self.watched(path, self.inner.open(path)?))
     }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.inner.lock(path)
-    }
 }
 
 impl File for WatchedFile {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
+    passes_on!([inner] len write_at allocate truncate sync);
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
         if let Some(watcher) = &self.watcher {
             watcher(len);
         }
         self.inner.read_at(offset, len)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write_at(offset, bytes)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.inner.allocate(len)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.inner.truncate(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.inner.sync()
     }
 }

@@ -15,6 +15,8 @@ mod fs_suite;
 mod ledger;
 mod model;
 mod name_crash_tests;
+#[path = "../common/passing.rs"]
+mod passing;
 mod plant;
 mod plant_tests;
 mod plants;

@@ -2,8 +2,8 @@
 //! back is the library's own memory, and gone with the process.
 
 use crate::disk::SimDisk;
-use brooklet::io::{Entry, File, Fs, Lock, Metadata};
-use bytes::Bytes;
+use crate::passing::passes_on;
+use brooklet::io::{Entry, File, Fs, Lock};
 use parking_lot::Mutex;
 use std::ffi::OsStr;
 use std::io;
@@ -165,6 +165,8 @@ impl PlantedBroker {
 }
 
 impl Fs for PlantedBroker {
+    passes_on!([disk] metadata);
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         if self.bug != BrokerBug::DirectoriesBeforeCatalog {
             self.release()?;
@@ -194,10 +196,6 @@ impl Fs for PlantedBroker {
             self.release()?;
         }
         self.disk.list(dir)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.disk.metadata(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -259,25 +257,7 @@ impl Fs for PlantedBroker {
 }
 
 impl File for PlantedFile {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        self.file.read_at(offset, len)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(offset, bytes)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        self.file.allocate(len)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.file.truncate(len)
-    }
+    passes_on!([file] len read_at write_at allocate truncate);
 
     fn sync(&self) -> io::Result<()> {
         if self.drops_sync { Ok(()) } else { self.file.sync() }
