@@ -4,7 +4,7 @@ use super::Start;
 use crate::clock::Clock;
 use crate::config::Isolation;
 use crate::error::{Error, Result};
-use crate::partition::{Partition, PartitionReader, Records, Signal};
+use crate::partition::{Fetched, Partition, PartitionReader, Records, Signal};
 use crate::types::Timestamp;
 use std::sync::Arc;
 
@@ -96,8 +96,8 @@ impl Assigned {
         Ok(self.partition.visible_end(self.isolation).saturating_sub(position))
     }
 
-    /// Adds what is there, up to these limits, and says how many bytes that was. A position that is not there any more
-    /// is looked up anew.
+    /// Adds what is there, up to these limits, and says what that was. A position that is not there any more is looked up
+    /// anew.
     pub(super) fn fetch(
         &mut self,
         records: &mut Records,
@@ -105,13 +105,13 @@ impl Assigned {
         bytes_max: usize,
         start: Start,
         clock: &dyn Clock,
-    ) -> Result<usize> {
+    ) -> Result<Fetched> {
         self.partition.check_exists()?;
         let position = self.position(clock)?;
         let until = self.partition.visible_end(self.isolation);
         // It has read all that there is: the log need not be asked. Most looks of somebody who waits end here.
         if position == until && position >= self.partition.watermarks().start {
-            return Ok(0);
+            return Ok(Fetched::default());
         }
         let fetched = match self.reader.fetch(records, records_max, bytes_max, until) {
             Err(Error::OffsetOutOfRange { .. }) => {
@@ -121,7 +121,7 @@ impl Assigned {
             }
             other => other,
         };
-        fetched.map(|fetched| fetched.bytes).map_err(|error| self.partition.explain(error))
+        fetched.map_err(|error| self.partition.explain(error))
     }
 
     fn look_up(&self, goal: Goal, position: Option<u64>, clock: &dyn Clock) -> Result<u64> {

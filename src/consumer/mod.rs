@@ -183,7 +183,10 @@ impl Consumer {
     /// # Errors
     /// As [`Consumer::close`].
     pub fn unsubscribe(&mut self) -> Result<()> {
-        self.leave_group()
+        let left = self.leave_group();
+        self.assigned.clear();
+        self.turn = 0;
+        left
     }
 
     /// The partitions that it reads, in order.
@@ -196,7 +199,8 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error::WokenUp`]; [`Error::NoPosition`] without a place to begin; [`Error::Corrupt`] for damage, again and again
-    /// until somebody seeks past it; those of the disk. What was read before an error is returned first.
+    /// until somebody seeks past it; those of the disk. What was read before an error is returned first; what
+    /// was read when somebody woke it, by the next poll.
     pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
         self.begin_poll(false);
         let polled = self.poll_blocking(timeout);

@@ -172,15 +172,21 @@ impl Consumer {
 
     /// Begins with what it was given.
     fn take(&mut self, view: Membership) -> Result<()> {
+        let read: BTreeSet<_> =
+            self.assigned.iter().map(|assigned| assigned.partition().id().as_ref()).collect();
+        // What comes, and what it has of a topic that was deleted and is there again.
+        let unread: Vec<TopicPartition> =
+            view.assigned.iter().filter(|id| !read.contains(id)).cloned().collect();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        self.begin_with(&unread)?;
         let Some(member) = self.member() else { return Ok(()) };
         let added: Vec<TopicPartition> = view.assigned.difference(&member.owned).cloned().collect();
         if added.is_empty() {
             return Ok(());
         }
-        self.begin_with(&added)?;
-        if let Some(member) = self.member() {
-            member.owned = view.assigned;
-        }
+        member.owned = view.assigned;
         self.listen(|listener, consumer| listener.assigned(&mut RebalanceCx::new(consumer), &added));
         self.note_change(|| Change::Assigned(added));
         Ok(())

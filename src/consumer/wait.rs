@@ -4,7 +4,8 @@ use super::Consumer;
 use crate::clock::Clock;
 use crate::engine::Alarm;
 use crate::error::{Error, Result};
-use crate::partition::{Records, Waiting, sync};
+use crate::partition::{Fetched, Records, Waiting, sync};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,13 +21,15 @@ const PAUSES_BETWEEN_LOOKS: u32 = 3;
 struct Gathering {
     records: Records,
     bytes: usize,
+    /// Whether more is not waited for, however little it is: it lay here already.
+    is_enough: bool,
     /// When it is handed out, however little it is. Set when there is something.
     until: Option<Duration>,
 }
 
 impl Gathering {
     fn new() -> Self {
-        Self { records: Records::new(), bytes: 0, until: None }
+        Self { records: Records::new(), bytes: 0, is_enough: false, until: None }
     }
 
     fn take(&mut self) -> Records {
@@ -37,8 +40,17 @@ impl Gathering {
 impl Consumer {
     pub(super) fn poll_blocking(&mut self, timeout: Duration) -> Result<Records> {
         let mut gathering = Gathering::new();
+        let polled = self.poll_into(&mut gathering, timeout);
+        if polled.is_err() {
+            // Somebody has woken it while it waited for more, or something fell due that failed.
+            self.give_back(&gathering.take(), 0);
+        }
+        polled
+    }
+
+    fn poll_into(&mut self, gathering: &mut Gathering, timeout: Duration) -> Result<Records> {
         // Most polls find something, and ask neither for the time nor for anybody's signal.
-        if let Some(done) = self.gather(&mut gathering) {
+        if let Some(done) = self.gather(gathering) {
             return done;
         }
         if timeout.is_zero() {
@@ -49,12 +61,11 @@ impl Consumer {
         let deadline = begun.saturating_add(timeout);
         if !self.config.spin.is_zero()
             && clock.runs_by_itself()
-            && let Some(done) =
-                self.spin(&mut gathering, deadline.min(begun.saturating_add(self.config.spin)))
+            && let Some(done) = self.spin(gathering, deadline.min(begun.saturating_add(self.config.spin)))
         {
             return done;
         }
-        self.wait(&mut gathering, clock.as_ref(), deadline)
+        self.wait(gathering, clock.as_ref(), deadline)
     }
 
     /// Looks again and again until a moment, as long as there is nothing at all.
@@ -110,30 +121,36 @@ impl Consumer {
 
     /// Takes what there is. Says so once it is enough, or nothing more is to be waited for.
     fn gather(&mut self, gathering: &mut Gathering) -> Option<Result<Records>> {
-        if self.shared.take_wakeup() {
-            return Some(Err(Error::WokenUp));
-        }
         let had = gathering.records.len();
-        // What the poll has gathered would not be its own any more.
-        if gathering.records.is_empty()
-            && self.has_news()
-            && let Err(error) = self.follow_group()
-        {
-            return Some(Err(error));
-        }
-        if self.has_changed() {
-            // Nothing is gathered: the event comes first.
-            return Some(Ok(Records::new()));
-        }
-        if let Err(error) = self.engine.check_open().and_then(|()| self.take_turns(gathering)) {
-            // It comes again with the next poll, which has nothing to return before it.
-            return Some(if gathering.records.is_empty() { Err(error) } else { Ok(gathering.take()) });
+        loop {
+            if self.shared.take_wakeup() {
+                return Some(Err(Error::WokenUp));
+            }
+            // What the poll has gathered would not be its own any more.
+            if gathering.records.is_empty()
+                && self.has_news()
+                && let Err(error) = self.follow_group()
+            {
+                return Some(Err(error));
+            }
+            if self.has_changed() {
+                // Nothing is gathered: the event comes first.
+                return Some(Ok(Records::new()));
+            }
+            match self.engine.check_open().and_then(|()| self.take_turns(gathering)) {
+                // It comes again with the next poll, which has nothing to return before it.
+                Err(_) if !gathering.records.is_empty() => return Some(Ok(gathering.take())),
+                Err(error) => return Some(Err(error)),
+                // What nobody gets to see is passed over, and there may be something behind it.
+                Ok(Turns::PassedOver) if gathering.records.is_empty() => {}
+                Ok(_) => break,
+            }
         }
         if gathering.records.is_empty() {
             return None;
         }
         let is_full = gathering.records.len() >= self.config.max_poll_records;
-        if is_full || gathering.bytes >= self.config.fetch_min_bytes {
+        if is_full || gathering.is_enough || gathering.bytes >= self.config.fetch_min_bytes {
             return Some(Ok(gathering.take()));
         }
         if had == 0 {
@@ -144,34 +161,45 @@ impl Consumer {
     }
 
     /// Each partition in turn, beginning behind the one that was served last.
-    fn take_turns(&mut self, gathering: &mut Gathering) -> Result<()> {
+    fn take_turns(&mut self, gathering: &mut Gathering) -> Result<Turns> {
         let Self { engine, config, assigned: all, turn, .. } = self;
         let clock = engine.clock().as_ref();
         let (count, first) = (all.len(), *turn);
+        let mut turns = Turns::Done;
         for index in (first..count).chain(0..first) {
             let room = config.max_poll_records - gathering.records.len();
             let bytes_left = config.fetch_max_bytes.saturating_sub(gathering.bytes);
             if room == 0 || bytes_left == 0 {
-                return Ok(());
+                return Ok(turns);
             }
             let assigned = &mut all[index];
             if assigned.is_paused {
                 continue;
             }
             let bytes_max = bytes_left.min(config.max_partition_fetch_bytes);
-            let had = gathering.records.len();
             let fetched = assigned.fetch(&mut gathering.records, room, bytes_max, config.start, clock);
-            if fetched.is_err() {
+            if !fetched.as_ref().is_ok_and(|fetched| fetched.records == 0) {
                 // It has had its turn: what is wrong with one keeps nobody from the others.
                 *turn = (index + 1) % count;
             }
-            gathering.bytes += fetched?;
-            if gathering.records.len() > had {
-                *turn = (index + 1) % count;
+            let Fetched { records, bytes, was_in_hand } = fetched?;
+            if records > 0 {
+                gathering.bytes += bytes;
+                gathering.is_enough |= was_in_hand;
+            } else if bytes > 0 {
+                turns = Turns::PassedOver;
             }
         }
-        Ok(())
+        Ok(turns)
     }
+}
+
+/// What came of a turn of all partitions.
+enum Turns {
+    /// There is nothing more, or no room for it.
+    Done,
+    /// Of one at least there were only batches that nobody gets to see: it has got further, and has to be asked again.
+    PassedOver,
 }
 
 /// A poll by a task, between two times that the task is polled itself.
@@ -276,15 +304,14 @@ impl Drop for PollFuture<'_> {
 impl Consumer {
     /// Goes back to before records that were read and not returned: those from the one of this number on.
     pub(super) fn give_back(&mut self, records: &Records, first: usize) {
-        let mut last = None;
+        let mut firsts = BTreeMap::new();
         for record in records.iter().skip(first) {
-            let place = (record.topic(), record.partition());
-            if last != Some(place) {
-                last = Some(place);
-                // They come in runs, so the first of a partition is the first of its run; what is not assigned any more
-                // needs no going back.
-                let _ = self.seek(record.topic(), record.partition(), record.offset());
-            }
+            // Within a partition they are in order, however many turns it has had.
+            firsts.entry((record.topic(), record.partition())).or_insert(record.offset());
+        }
+        for ((topic, partition), offset) in firsts {
+            // What is not assigned any more needs no going back.
+            let _ = self.seek(topic, partition, offset);
         }
     }
 }

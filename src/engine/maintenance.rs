@@ -32,6 +32,8 @@ pub(crate) trait Task: Send + Sync + 'static {
 #[derive(Default)]
 pub(super) struct Maintenance {
     tasks: Mutex<Vec<Weak<dyn Task>>>,
+    /// What those left behind who are gone.
+    owed: Mutex<Vec<Arc<dyn Task>>>,
     alarms: Mutex<BTreeMap<(Duration, u64), Weak<Signal>>>,
     next_alarm: AtomicU64,
     /// When what is known of producers is saved next; never, as long as nobody numbers batches.
@@ -46,7 +48,15 @@ impl Maintenance {
     fn tasks(&self) -> Vec<Arc<dyn Task>> {
         let mut tasks = self.tasks.lock();
         tasks.retain(|task| task.strong_count() > 0);
-        tasks.iter().filter_map(Weak::upgrade).collect()
+        let alive = tasks.iter().filter_map(Weak::upgrade);
+        alive.chain(self.owed.lock().iter().cloned()).collect()
+    }
+
+    /// Forgets what is not owed any more.
+    fn forget_settled(&self) {
+        let settled: Vec<_> = self.owed.lock().extract_if(.., |task| task.due().is_none()).collect();
+        // Dropped behind the lock: what they held may owe something itself.
+        drop(settled);
     }
 
     fn run(&self, now: Duration) {
@@ -55,6 +65,7 @@ impl Maintenance {
                 task.run(now);
             }
         }
+        self.forget_settled();
         let ringing = {
             let mut alarms = self.alarms.lock();
             let later = alarms.split_off(&(now.saturating_add(Duration::from_nanos(1)), 0));
@@ -76,7 +87,9 @@ impl Maintenance {
 
     /// Lets every task do all that it has left. The first failure is told; the others have their say all the same.
     pub(super) fn finish(&self) -> Result<()> {
-        self.tasks().into_iter().map(|task| task.finish()).fold(Ok(()), Result::and)
+        let finished = self.tasks().into_iter().map(|task| task.finish()).fold(Ok(()), Result::and);
+        self.forget_settled();
+        finished
     }
 }
 
@@ -94,6 +107,18 @@ impl Engine {
     /// Takes a task in, as long as it lives.
     pub(crate) fn add_task(&self, task: Weak<dyn Task>) {
         self.maintenance.tasks.lock().push(task);
+    }
+
+    /// Takes over what somebody owes who is about to go, until it is done: then nothing of it is due any more.
+    pub(crate) fn owe(&self, task: Arc<dyn Task>) {
+        match self.check_open() {
+            Ok(()) => {
+                self.maintenance.owed.lock().push(task);
+                self.wake();
+            }
+            // Everything is durable by now, or nobody will ever know: it tells those whom it concerns.
+            Err(_) => drop(task.finish()),
+        }
     }
 
     /// Something is due sooner than anybody knew.

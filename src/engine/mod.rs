@@ -135,6 +135,8 @@ impl Engine {
         self.is_closed.store(true, Ordering::Release);
         drop(catalog);
         self.background.stop();
+        // What others began to send while it was finished.
+        let finished = finished.and(self.maintenance.finish());
         let saved = self.keep_producers();
         let closed = self.dir.close_in_order();
         // A step that is under way ends when it meets the closed log.

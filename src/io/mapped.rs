@@ -16,8 +16,10 @@
 //! - What was written is handed out without a copy, and so must never change again. Whoever writes or cuts below `written`
 //!   makes the map part with the file from there on: readers keep a copy of their own in the same place, and the file
 //!   goes on without a map.
-//! - That holds for whoever changes the file through this handle. A file that another process cuts under the map ends
-//!   this one with a SIGBUS, as for every program that maps files; the log's directory has a lock against that.
+//! - That holds for whoever changes the file through this handle, and for the first change. A log makes none: what it has
+//!   handed out it never cuts, but puts another file in the place of the whole (`segment/cleaned.rs`). A file that another
+//!   process cuts under the map ends this one with a SIGBUS, as for every program that maps files; the log's directory has a
+//!   lock against that.
 
 #![expect(unsafe_code, reason = "writing to a map, and lending it, is what this file is for")]
 
@@ -175,7 +177,7 @@ impl Mapped {
     }
 
     /// Parts with the file from `offset` on, before that is changed: those who have slices keep what they were given.
-    pub(super) fn part_from(self, offset: u64) -> io::Result<()> {
+    pub(super) fn part_from(&self, offset: u64) -> io::Result<()> {
         let written = self.written.min(self.allocated);
         // Nobody can get another slice any more: this is the only way to them, and it is ours.
         let is_shared = Arc::strong_count(&self.map) > 1;

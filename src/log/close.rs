@@ -4,6 +4,7 @@ use super::{Log, Refusal};
 use crate::error::Result;
 use crate::segment::Segment;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Log {
     /// Makes everything durable, files all indexes, and refuses writes from now on. Reads go on.
@@ -11,6 +12,13 @@ impl Log {
         if !self.damage.is_empty() {
             return Ok(());
         }
+        let closed = self.close_in_order();
+        // Whoever opens the directory next has it alone: no later flush may touch it, whatever became of this one.
+        self.without_flushes(|| self.is_shut.store(true, Ordering::Release));
+        closed
+    }
+
+    fn close_in_order(&self) -> Result<()> {
         let was_cut = {
             let mut writer = self.writer.lock();
             self.check_writable()?;

@@ -4,8 +4,8 @@
 //! be on disk or not, and the page cache may believe that it is. From then on the log takes no writes, and whoever opens
 //! it next is told not to trust what it reads of the tail.
 
+use super::Log;
 use super::durable_end::DurableEnd;
-use super::{Log, Refusal};
 use crate::error::{Error, Result};
 
 /// Why something could not be made durable.
@@ -42,7 +42,7 @@ impl Log {
     /// Refuses all writes, and leaves a note for whoever opens the log while the page cache lives. If not even that can
     /// be written there is nothing better to be done.
     pub(super) fn poison(&self, cause: String) -> Error {
-        self.refuse(Refusal::Poisoned(cause.clone()));
+        let _ = self.poison.set(cause.clone());
         let _ = self.durable_end.hint(|state| state.sync_failed = true);
         Error::Indeterminate { path: self.path().to_owned(), until: self.marks.end(), cause }
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, OrIo, Result};
 use crate::segment::{Segment, TimeEntry};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How often whoever is about to sync looks, for each whom he expects, whether all are there: about as long as it takes
 /// a thread to wake up, where nobody else wants the processor.
@@ -127,12 +128,13 @@ impl Log {
     }
 
     fn check_flushable(&self, until: u64) -> Result<()> {
+        if let Some(cause) = self.poison.get() {
+            let path = self.path().to_owned();
+            return Err(Error::Indeterminate { path, until, cause: cause.clone() });
+        }
         match self.refusal.get() {
-            Some(Refusal::Poisoned(cause)) => {
-                let path = self.path().to_owned();
-                Err(Error::Indeterminate { path, until, cause: cause.clone() })
-            }
             Some(Refusal::ReadOnly(_) | Refusal::Removed) => self.check_writable(),
+            Some(Refusal::Closed) if self.is_shut.load(Ordering::Acquire) => self.check_writable(),
             _ if until > self.marks.end() => {
                 let why = format!(
                     "offset {until} was asked to be durable, and the log ends at {}",
@@ -241,7 +243,7 @@ impl Log {
 
     /// Passes over a failure that only holds up what can be made anew.
     pub(super) fn unpoisoned(&self, error: Error) -> Result<()> {
-        if matches!(self.refusal.get(), Some(Refusal::Poisoned(_))) { Err(error) } else { Ok(()) }
+        if self.poison.get().is_some() { Err(error) } else { Ok(()) }
     }
 
     /// The manifest, for those who hold the turn or are alone.

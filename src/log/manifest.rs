@@ -240,8 +240,15 @@ impl Manifest {
     pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<(), CommitFailure> {
         let mut bytes = Vec::with_capacity(facts.len() * RECORD_LEN);
         facts.iter().for_each(|fact| fact.encode(&self.seal, &mut bytes));
-        let write = self.file.get().and_then(|file| file.write_all_at(self.end, &bytes));
-        write.or_io("write to", self.file.path()).map_err(CommitFailure::Write)?;
+        let path = self.file.path();
+        let file = self.file.get().or_io("open", path).map_err(CommitFailure::Write)?;
+        if let Err(error) = file.write_all_at(self.end, &bytes) {
+            let error = Err(error).or_io("write to", path);
+            // Nothing of it may be found: an epoch that no batch carries would put all batches behind it out of order.
+            let undone = file.truncate(self.end).and_then(|()| file.sync()).or_io("cut", path);
+            undone.map_err(CommitFailure::Sync)?;
+            return error.map_err(CommitFailure::Write);
+        }
         self.sync().map_err(CommitFailure::Sync)?;
         self.end += bytes.len() as u64;
         Ok(())

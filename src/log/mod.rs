@@ -75,7 +75,7 @@ use segments::SegmentList;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 /// One partition's log. Shared between threads as an `Arc`; made by a [`LogDir`].
@@ -95,6 +95,11 @@ pub struct Log {
     flusher: Flusher,
     /// Why writing is refused, once it is.
     refusal: OnceLock<Refusal>,
+    /// What made it unknown what is on disk, once that is so. It counts before any other reason, also in a log that is
+    /// being closed.
+    poison: OnceLock<String>,
+    /// Whether its files are none of its business any more: it was closed, or tried to be.
+    is_shut: AtomicBool,
     damage: Vec<Damage>,
     cleaner: Mutex<Cleaner>,
     /// Why it is not compacted any more.
@@ -108,7 +113,6 @@ pub struct Log {
 /// Why a log takes no more writes.
 #[derive(Debug, Clone)]
 enum Refusal {
-    Poisoned(String),
     ReadOnly(String),
     Closed,
     /// Its files are removed, and their names may be another log's by now.
@@ -202,10 +206,10 @@ impl Log {
         epochs.assign(epoch, start_offset);
         self.with_manifest(|manifest| manifest.append(&[Fact::Epoch(epoch, start_offset)]))
             .map_err(|failure| self.failed(failure))?;
-        checkpoint::write_epochs(self.home.fs.as_ref(), &self.path().join(LEADER_EPOCHS), &epochs)?;
-        self.epochs.store(Arc::new(epochs));
+        // Batches carry it from now on, whatever becomes of Kafka's file.
         writer.epoch = epoch;
-        Ok(())
+        self.epochs.store(Arc::new(epochs.clone()));
+        checkpoint::write_epochs(self.home.fs.as_ref(), &self.path().join(LEADER_EPOCHS), &epochs)
     }
 
     /// Forgets the epochs of which no batch is left; the manifest does when it is next written anew. What was `searched` holds
@@ -219,12 +223,15 @@ impl Log {
     }
 
     fn check_writable(&self) -> Result<()> {
-        let Some(refusal) = self.refusal.get() else { return Ok(()) };
+        // Most of the time there is neither.
+        if self.refusal.get().is_none() && self.poison.get().is_none() {
+            return Ok(());
+        }
         let path = self.path().to_owned();
-        Err(match refusal.clone() {
-            Refusal::Poisoned(cause) => Error::Poisoned { path, cause },
-            Refusal::ReadOnly(lost) => Error::ReadOnly { path, lost },
-            Refusal::Closed | Refusal::Removed => Error::Closed { path },
+        Err(match (self.poison.get(), self.refusal.get()) {
+            (Some(cause), _) => Error::Poisoned { path, cause: cause.clone() },
+            (None, Some(Refusal::ReadOnly(lost))) => Error::ReadOnly { path, lost: lost.clone() },
+            (None, _) => Error::Closed { path },
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{OrIo, Result};
 use crate::segment::{ActiveSegment, CleanedSegment, FileKind, Home, Segment};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 /// How much is written at once where a tail is written again.
@@ -377,6 +377,8 @@ impl Opening<'_> {
             writer: Mutex::new(writer),
             flusher: Flusher::new(manifest),
             refusal: OnceLock::new(),
+            poison: OnceLock::new(),
+            is_shut: AtomicBool::new(false),
             damage: self.damage,
             cleaner: Mutex::default(),
             uncleanable: OnceLock::new(),

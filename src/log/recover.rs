@@ -120,7 +120,15 @@ impl<'a> Recovery<'a> {
     fn known_segments(&mut self, survey: &Survey) -> Result<()> {
         let limit = self.tail_base(survey);
         let adopted_tail = survey.logs.range(limit..).next().filter(|_| self.adopted.is_some());
-        let mut bases: Vec<u64> = survey.logs.range(..limit).map(|(base, _)| *base).collect();
+        let mut bases = Vec::new();
+        for (base, len) in survey.logs.range(..limit) {
+            if *len == 0 && self.adopted.is_none() && !survey.contents.sealed.contains_key(base) {
+                // A name that was made and never used: what comes behind it in the offsets lies in the segment before.
+                self.repairs.push(Repair::Remove(*base));
+            } else {
+                bases.push(*base);
+            }
+        }
         bases.extend(survey.contents.sealed.range(..limit).map(|(base, _)| *base));
         bases.sort_unstable();
         bases.dedup();
@@ -240,7 +248,10 @@ impl<'a> Recovery<'a> {
     fn resume(&mut self) -> Result<LiveIndexes> {
         let DurableEnd { segment_base, segment_bytes, durable_end, largest, sums, .. } = self.state;
         match LiveIndexes::read(self.home, segment_base, sums, largest, segment_bytes)? {
-            Some(live) => {
+            Some(mut live) => {
+                // The note was filed beside those who append: what it says of batches behind the durable end is not to be
+                // believed.
+                live.truncate_to(durable_end);
                 self.replay_open_transactions(Some(live.lookup(self.state.first_unstable)))?;
                 Ok(live)
             }

@@ -10,7 +10,7 @@ use super::manifest::{Contents, Manifest};
 use super::marks::Mark;
 use super::segments::SegmentList;
 use crate::error::{Error, OrIo, Result};
-use crate::segment::{OpenTransactions, SealedFacts, Segment};
+use crate::segment::{CleanedSegment, OpenTransactions, SealedFacts, Segment};
 use std::sync::Arc;
 
 /// What a truncation leaves.
@@ -132,10 +132,7 @@ impl Log {
     fn remove_cut(&self, cut: Cut) -> Result<()> {
         let removed = self.remove_segments(cut.removed.into_iter().rev());
         if let Some((segment, bytes)) = &cut.shortened {
-            let path = segment.log_path();
-            let file = segment.file().or_io("open", path)?;
-            file.truncate(*bytes).or_io("cut", path)?;
-            file.sync().or_io("sync", path)?;
+            CleanedSegment::shorten(&self.home, segment, *bytes)?;
         }
         removed
     }

@@ -49,7 +49,7 @@ pub use handle::{AppendInfo, Partition};
 pub use producer_entry::{BATCHES_RETAINED, BatchMetadata, ProducerStateEntry};
 pub use producer_state::producers_of;
 pub use producers::{CompletedTxn, Producers};
-pub(crate) use reader::PartitionReader;
+pub(crate) use reader::{Fetched, PartitionReader};
 pub use record::{Record, RecordRef};
 pub use records::{Iter, Records};
 pub use verdict::{Append, EndTxnMarker, MarkerVerdict, Origin, Verdict};

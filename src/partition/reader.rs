@@ -68,6 +68,8 @@ pub(crate) struct Fetched {
     pub(crate) records: usize,
     /// The size of the batches that were begun, those included that nobody gets to see.
     pub(crate) bytes: usize,
+    /// Whether an earlier fetch had read the first of them: whoever waits for more has waited for these already.
+    pub(crate) was_in_hand: bool,
 }
 
 impl PartitionReader {
@@ -121,7 +123,8 @@ impl PartitionReader {
     ) -> Result<Fetched> {
         let before = self.position;
         let until = self.upper_bound(until);
-        let mut fetched = Fetched::default();
+        let was_in_hand = self.chunk.is_some() || !self.rest.is_empty();
+        let mut fetched = Fetched { was_in_hand, ..Fetched::default() };
         let result = self.fill(records, &mut fetched, records_max, ReadLimit { bytes_max, until });
         if self.position != before {
             records.set_next_offset(&self.partition, self.position);

@@ -7,6 +7,7 @@
 //! One lock holds the order: what is sent under it is written under it, and so are the batches that wait to be tried
 //! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
 
+mod owed;
 mod retry;
 mod whole;
 
@@ -187,7 +188,7 @@ impl Lane {
                 let batch = Arc::<ProducerBatch>::default();
                 // It was created by this very call.
                 let (memory, created_at) = (state.builder.len_bytes(), self.shared.clock.monotonic());
-                self.seal_built(state, Open { batch: batch.clone(), created_at, memory })?;
+                self.seal_built(state, admission, Open { batch: batch.clone(), created_at, memory })?;
                 self.shared.memory.take(memory);
                 self.queued.fetch_add(1, Ordering::Relaxed);
                 Ok((Stage { batch: Some(batch), number: 0 }, None))
@@ -255,7 +256,7 @@ impl Lane {
         let outcome = match written {
             Some(Ok(info)) => Ok(info),
             Some(Err(error)) if !error.is_retriable() || self.is_expired(&open) => Err(error),
-            Some(Err(_)) | None => match self.seal_built(state, open) {
+            Some(Err(_)) | None => match self.seal_built(state, admission, open) {
                 Ok(()) => return,
                 Err(error) => Err(error),
             },
@@ -268,7 +269,8 @@ impl Lane {
         if let Some(id) = self.shared.producer_id {
             state.builder.producer(id, 0, state.next_sequence);
         }
-        let info = self.partition.append_batch(admission, &mut state.builder.build()?)?;
+        let encoded = &mut state.builder.build_within(admission.batch_bytes_max())?;
+        let info = self.partition.append_batch(admission, encoded)?;
         self.written(state, admission, info);
         Ok(info)
     }
@@ -476,13 +478,14 @@ impl Lane {
     }
 }
 
-/// What it never sent leaves its room to others.
+/// What it never sent leaves its room to others, and what it has written is not forgotten.
 impl Drop for Lane {
     fn drop(&mut self) {
         let state = &self.guarded.get_mut().state;
         let sealed = state.sealed.iter().map(|sealed| sealed.memory);
         let open = state.open.as_ref().map(|open| open.memory);
         self.shared.memory.give_back(sealed.chain(open).sum());
+        self.leave_debts();
     }
 }
 

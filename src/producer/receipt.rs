@@ -159,8 +159,10 @@ impl Future for ReceiptFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if !this.receipt.lane.shared().clock.runs_by_itself() {
-            // Nobody works in the background: what is to be done is done here.
+        let shared = this.receipt.lane.shared();
+        // Nobody works in the background, or nobody does any more: what is to be done is done here.
+        let is_alone = !shared.clock.runs_by_itself() || shared.engine.check_open().is_err();
+        if is_alone {
             this.receipt.lane.make_room();
         }
         let info = match this.poll_written(context) {
@@ -171,9 +173,7 @@ impl Future for ReceiptFuture {
         if this.receipt.acks() == Acks::Durable {
             this.receipt.timestamp = info.log_append_time.unwrap_or(this.receipt.timestamp);
             this.receipt.stage = Stage { batch: None, number: info.first_offset };
-            if !this.receipt.lane.shared().clock.runs_by_itself()
-                && let Err(error) = this.receipt.lane.sync()
-            {
+            if is_alone && let Err(error) = this.receipt.lane.sync() {
                 return Poll::Ready(Err(error));
             }
             match this.poll_durable(info, context) {

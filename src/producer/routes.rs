@@ -62,7 +62,7 @@ impl Routes {
     pub(super) fn renew(&self, name: &str) -> Result<Arc<TopicLanes>> {
         let topic = self.shared.engine.topic(name)?;
         topic.partition(0)?.refuse_internal()?;
-        let (made, replaced) = {
+        let (made, known) = {
             let _changing = self.changing.lock();
             let mut topics = self.topics.load().as_ref().clone();
             let made = match topics.get(name) {
@@ -71,12 +71,12 @@ impl Routes {
                 _ => TopicLanes::new(topic, &self.shared),
             };
             let made = Arc::new(made);
-            let replaced = topics.insert(made.topic.shared_name().clone(), made.clone());
-            self.topics.store(Arc::new(topics));
-            (made, replaced)
+            topics.retain(|_, lanes| !lanes.is_deleted());
+            topics.insert(made.topic.shared_name().clone(), made.clone());
+            (made, self.topics.swap(Arc::new(topics)))
         };
-        // What still waits for the deleted topic of this name fails now, and gives its room back.
-        for lane in replaced.iter().filter(|lanes| lanes.is_deleted()).flat_map(|lanes| &lanes.lanes) {
+        // What still waits for deleted topics, of this name or another, fails now, and gives its room back.
+        for lane in known.values().filter(|lanes| lanes.is_deleted()).flat_map(|lanes| &lanes.lanes) {
             lane.give_up();
             if let (Err(error), Some(heir)) = (lane.take_failure(), made.lanes.first()) {
                 heir.note_failure(error);

@@ -174,19 +174,29 @@ impl BatchBuilder {
     /// An error if there are no records, if the producer's id, epoch and sequence do not go together, or if the codec
     /// is not compiled in.
     pub fn build(&mut self) -> Result<EncodedBatch<'_>> {
+        self.build_within(usize::MAX)
+    }
+
+    /// The same, but where compression makes it larger than this, and no compression does not, it goes without.
+    pub(crate) fn build_within(&mut self, bytes_max: usize) -> Result<EncodedBatch<'_>> {
         self.check_producer()?;
         if self.records == 0 {
             return Err(refuse("one record or more", "none"));
         }
-        let bytes = if self.compression == Compression::None {
-            &mut self.buffer[..self.end]
-        } else {
-            if self.compressed.is_empty() {
-                self.compressed.resize(HEADER_LEN, 0);
+        let compressed_end = match self.compression {
+            Compression::None => None,
+            compression => {
+                if self.compressed.is_empty() {
+                    self.compressed.resize(HEADER_LEN, 0);
+                }
+                let raw = &self.buffer[HEADER_LEN..self.end];
+                let end = compression.compress_at(raw, &mut self.compressed, HEADER_LEN)?;
+                Some(end).filter(|end| *end <= bytes_max || self.end > bytes_max)
             }
-            let raw = &self.buffer[HEADER_LEN..self.end];
-            let end = self.compression.compress_at(raw, &mut self.compressed, HEADER_LEN)?;
-            &mut self.compressed[..end]
+        };
+        let (bytes, compression) = match compressed_end {
+            Some(end) => (&mut self.compressed[..end], self.compression),
+            None => (&mut self.buffer[..self.end], Compression::None),
         };
         if bytes.len() > BATCH_BYTES_MAX {
             return Err(refuse("a batch below 2 GiB", bytes.len()));
@@ -196,7 +206,7 @@ impl BatchBuilder {
             size: bytes.len() as u32,
             leader_epoch: -1,
             crc: 0,
-            attributes: self.attributes.with_compression(self.compression),
+            attributes: self.attributes.with_compression(compression),
             last_offset_delta: self.records - 1,
             base_timestamp: self.base_timestamp,
             max_timestamp: timestamp_from_millis(self.max_timestamp),

@@ -6,7 +6,7 @@ use super::index::Quiet;
 use super::transactions::OpenTransactions;
 use super::{Indexes, Segment};
 use crate::config::LogConfig;
-use crate::error::{OrIo, Result};
+use crate::error::{Error, OrIo, Result};
 use crate::record::{Batch, BatchHeader};
 use crate::types::Timestamp;
 use std::io;
@@ -69,7 +69,7 @@ impl ActiveSegment {
     }
 
     /// The largest timestamp of the first batch, which is what Kafka counts a segment's age from. `None` if there is
-    /// no batch yet, or if it has none.
+    /// no batch yet, or if it has none, or is damaged: then those who read it are told.
     pub(crate) fn first_timestamp(&mut self) -> Result<Option<Timestamp>> {
         if self.segment.bytes() == 0 {
             return Ok(None);
@@ -77,7 +77,10 @@ impl ActiveSegment {
         if let Some(known) = self.first_timestamp {
             return Ok(known);
         }
-        let first = self.segment.first_timestamp()?;
+        let first = match self.segment.first_timestamp() {
+            Err(Error::Corrupt { .. }) => None,
+            first => first?,
+        };
         Ok(*self.first_timestamp.insert(first))
     }
 

@@ -8,7 +8,7 @@
 //! Room for all of it is made sure of before the first byte is written: it is no larger than what it is made from, but for
 //! a few bytes.
 
-use super::{AbortedTransaction, FileKind, Home, LiveIndexes, SealedFacts, Suffix};
+use super::{AbortedTransaction, FileKind, Home, LiveIndexes, SealedFacts, Segment, Suffix};
 use crate::error::{Error, OrIo, Result};
 use crate::io::File;
 use crate::record::BatchHeader;
@@ -124,6 +124,25 @@ impl CleanedSegment {
             }
         }
         Ok(())
+    }
+
+    /// Puts the first bytes of a segment's log, in a file of their own, in the place of it all. A file is not cut that others
+    /// may be reading: they may have it as memory, which would end under their eyes. If it fails the log is as it was.
+    pub(crate) fn shorten(home: &Home, segment: &Segment, bytes: u64) -> Result<()> {
+        Self::discard(home, segment.base_offset())?;
+        let path = home.suffixed(segment.base_offset(), FileKind::Log, Suffix::Cleaned);
+        let file = home.fs.create(&path).or_io("create", &path)?;
+        let mut position = 0;
+        while position < bytes {
+            let len = (bytes - position).min(WRITE_BYTES as u64) as usize;
+            let piece = segment.file().and_then(|file| file.read_exact_at(position, len));
+            file.write_all_at(position, &piece.or_io("read", segment.log_path())?)
+                .or_io("write to", &path)?;
+            position += len as u64;
+        }
+        file.sync().or_io("sync", &path)?;
+        home.fs.rename(&path, segment.log_path()).or_io("rename", &path)?;
+        home.fs.sync_dir(&home.dir).or_io("sync", &home.dir)
     }
 
     /// Gives its files the next of their names; those that are there.

@@ -162,6 +162,21 @@ fn a_dropped_poll_has_taken_nothing() {
 }
 
 #[test]
+fn a_dropped_poll_gives_back_a_partition_that_had_two_turns() {
+    let (world, hand) = (World::of(2), Hand::new());
+    let settings = world.broker.consumer().assign_topics(["orders"]).start(Start::Earliest);
+    let mut consumer = settings.fetch_min_bytes(1 << 20).fetch_max_wait(MINUTE).build().unwrap();
+    (0..2).for_each(|number| world.fill_partition(number, 1));
+    let mut polling = Box::pin(consumer.poll_async());
+    assert!(hand.poll(polling.as_mut()).is_pending());
+    world.fill_partition(0, 1);
+    assert!(hand.poll(polling.as_mut()).is_pending());
+    drop(polling);
+    let positions = [0, 1].map(|number| consumer.position("orders", number).unwrap());
+    assert_eq!((positions, drain(&mut consumer).len()), ([0, 0], 3));
+}
+
+#[test]
 fn a_poll_that_waits_for_more_is_ready_when_its_time_has_come() {
     let (world, hand) = (World::new(), Hand::new());
     let settings = world.broker.consumer().assign([("orders", 0)]).start(Start::Earliest);

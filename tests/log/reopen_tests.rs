@@ -4,8 +4,8 @@ use crate::batches::{Spec, append_bytes};
 use crate::reading::read_on;
 use crate::watched::WatchedFs;
 use crate::world::{World, open_dir, partition, small};
-use brooklet::Error;
 use brooklet::io::Fs;
+use brooklet::{Error, LogConfig};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -117,4 +117,35 @@ fn what_lies_beside_a_log_that_was_closed_in_order_is_none_of_it() {
     assert_eq!(world.log.segment_base_offsets(), bases);
     assert!(world.log.damage().is_empty() && world.fs.metadata(&path).is_ok());
     assert_eq!(Spec::plain(1, &["next"]).append_to(&world.log).base_offset, end);
+}
+
+/// A name that was made for a segment that never came, in the middle of another one.
+#[test]
+fn an_empty_file_hides_no_records() {
+    let world = World::new(small());
+    world.append_batches(30);
+    world.log.flush().expect("memory does not fail");
+    let before = read_on(&world.log, 0, 400).expect("nothing is damaged").seen;
+    let bases = world.log.segment_base_offsets();
+    let stray = world.log.path().join(format!("{:020}.log", bases[1] + 1));
+    world.fs.create(&stray).expect("memory does not fail");
+    let world = world.crashed();
+    assert_eq!(read_on(&world.log, 0, 400).expect("nothing is damaged").seen, before);
+    assert!(world.fs.metadata(&stray).is_err(), "it is gone");
+    let world = world.reopened();
+    assert_eq!(read_on(&world.log, 0, 400).expect("nothing is damaged").seen, before);
+}
+
+#[test]
+fn a_damaged_first_batch_keeps_nobody_from_appending() {
+    let world = World::new(LogConfig::default());
+    world.append_batches(3);
+    let World { fs, clock, dir, log } = world;
+    let path = log.path().join(format!("{:020}.log", 0));
+    drop(log);
+    dir.close().expect("memory does not fail");
+    fs.open(&path).and_then(|file| file.write_at(16, &[9])).expect("memory does not fail");
+    let dir = open_dir(Arc::new(fs.clone()), &clock).expect("our own directory");
+    let log = dir.open_log(&partition(0), LogConfig::default()).expect("our own log");
+    World { fs, clock, dir, log }.append_batches(3);
 }

@@ -1,9 +1,14 @@
 //! Truncation at every offset, and moving the start.
 
+use crate::batches::Spec;
 use crate::reading::{Seen, read_on};
+use crate::world::partition;
 use crate::world::{World, small};
-use brooklet::Error;
-use brooklet::log::{Cursor, ReadLimit};
+use brooklet::clock::SystemClock;
+use brooklet::io::{Fs, OsFs};
+use brooklet::log::{Cursor, LogDir, LogDirOptions, ReadLimit};
+use brooklet::{Error, LogConfig};
+use std::sync::Arc;
 
 fn all(world: &World, from: u64) -> Vec<Seen> {
     read_on(&world.log, from, 400).expect("nothing is damaged").seen
@@ -102,4 +107,27 @@ fn a_start_moves_forward_only_and_stays_where_it_was_moved() {
     }
     let error = world.log.advance_start(u64::MAX).expect_err("it is behind the end");
     assert!(matches!(error, Error::OffsetOutOfRange { .. }), "{error}");
+}
+
+/// On a real file system, where what is read is the file itself, as memory.
+#[test]
+fn what_a_reader_holds_outlives_every_truncation() {
+    let root = tempfile::tempdir().expect("room for a directory");
+    let options = LogDirOptions::default();
+    let dir = LogDir::open_with(Arc::new(OsFs::new()), Arc::new(SystemClock::new()), root.path(), options);
+    let dir = dir.expect("an empty directory");
+    let log = dir.create_log(&partition(0), LogConfig::default()).expect("a new log");
+    let value = "v".repeat(1000);
+    for number in 0..400 {
+        Spec::plain(1_000 + number, &[&value]).append_to(&log);
+    }
+    let held = log.read(&Cursor::at(0), ReadLimit::bytes(1 << 20)).expect("nothing is damaged");
+    let before = held.bytes().to_vec();
+    for offset in [300, 200, 100, 0] {
+        log.truncate(offset).expect("it is in range");
+        assert!(held.bytes()[..] == before[..], "cut at {offset}");
+        let first = OsFs::new().metadata(&log.path().join(format!("{:020}.log", 0)));
+        assert_eq!(first.map_or(0, |file| file.len), log.size_bytes());
+    }
+    assert_eq!(held.batches().filter(Result::is_ok).count(), 400);
 }

@@ -8,6 +8,7 @@ mod crash_states;
 mod crash_tests;
 mod disk;
 mod disk_tests;
+mod failure_tests;
 mod fault_runs;
 mod fault_tests;
 #[path = "../fs_suite/mod.rs"]

@@ -119,10 +119,11 @@ impl File for OsFile {
 
 /// Goes on without a map if readers may have what is to be changed from `offset` on.
 fn part_from(mapped: &mut Option<Mapped>, offset: u64) -> io::Result<()> {
-    match mapped.take_if(|mapped| mapped.is_written_at(offset)) {
-        Some(mapped) => mapped.part_from(offset),
-        None => Ok(()),
+    if let Some(shared) = mapped.as_ref().filter(|mapped| mapped.is_written_at(offset)) {
+        shared.part_from(offset)?;
+        *mapped = None;
     }
+    Ok(())
 }
 
 /// Has the file system keep space for the first `len` bytes.

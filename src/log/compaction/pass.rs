@@ -46,7 +46,9 @@ impl Log {
                 CleanedSegment::discard(&self.home, base_offset).map(|()| true)
             }
         });
-        if !matches!(written, Ok(true)) && matches!(self.refusal.get(), None | Some(Refusal::Closed)) {
+        let is_its_own =
+            matches!(self.refusal.get(), None | Some(Refusal::Closed)) && self.poison.get().is_none();
+        if !matches!(written, Ok(true)) && is_its_own {
             // The first failure is what the caller needs to hear, and the next attempt removes what stays.
             let _ = CleanedSegment::discard(&self.home, base_offset);
         }

@@ -34,8 +34,8 @@ pub(super) enum Drive {
 
 impl Lane {
     /// Keeps the batch that is in the builder, to be tried again.
-    pub(super) fn seal_built(&self, state: &mut State, open: Open) -> Result<()> {
-        let bytes = state.builder.build()?.bytes().to_vec();
+    pub(super) fn seal_built(&self, state: &mut State, admission: Admission<'_>, open: Open) -> Result<()> {
+        let bytes = state.builder.build_within(admission.batch_bytes_max())?.bytes().to_vec();
         self.seal(state, bytes, open);
         Ok(())
     }

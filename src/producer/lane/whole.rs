@@ -21,7 +21,7 @@ impl Lane {
             // Right, unless another thread sends meanwhile; then the batch is stamped again.
             builder.producer(id, 0, self.state().next_sequence);
         }
-        let mut encoded = builder.build()?;
+        let mut encoded = builder.build_within(admission.batch_bytes_max())?;
         let sent = self.append_or_queue(&mut self.state(), admission, &mut encoded);
         self.run_calls();
         sent
