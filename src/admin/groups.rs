@@ -160,11 +160,13 @@ impl Admin {
             offsets.push((id, offset.clamp(marks.start, marks.end)));
         }
         let reset = offsets.iter().map(|(id, offset)| (id.partition(), *offset)).collect();
-        let offsets = offsets.into_iter().map(|(id, offset)| (id, offset.into())).collect();
-        match self.coordinator.commit(group, None, offsets).and_then(|pending| pending.wait()) {
-            // Somebody has joined since it was looked.
-            Err(Error::UnknownMember { .. }) => self.coordinator.expect_empty(group).map(|()| reset),
-            done => done.map(|()| reset),
+        let offsets: Vec<_> = offsets.into_iter().map(|(id, offset)| (id, offset.into())).collect();
+        loop {
+            match self.coordinator.commit(group, None, offsets.clone()).and_then(|pending| pending.wait()) {
+                // Somebody has joined since it was looked; and perhaps left again.
+                Err(Error::UnknownMember { .. }) => self.coordinator.expect_empty(group)?,
+                done => return done.map(|()| reset),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a topic's settings ask of whoever writes to it, and which records it takes: a pure decision per record.
 
-use crate::config::{Acks, TopicConfig};
+use crate::config::{Acks, TopicConfig, Visibility};
 use crate::error::{Error, Result};
 use crate::record::Content;
 use crate::types::{Compression, Timestamp, TimestampType, TopicPartition};
@@ -24,6 +24,11 @@ impl Admission<'_> {
     /// No batch may be larger than this.
     pub(crate) fn batch_bytes_max(self) -> usize {
         self.0.max_message_bytes.min(self.0.segment_bytes) as usize
+    }
+
+    /// Whether its records are shown once they are durable, and not before.
+    pub(crate) fn shows_durable_only(self) -> bool {
+        self.0.visibility == Visibility::Durable
     }
 
     /// The codec of its batches, if it is not left to whoever writes.

@@ -280,7 +280,9 @@ impl Lane {
         let records = info.last_offset - info.first_offset + 1;
         state.next_sequence = increment_sequence(state.next_sequence, records as u32);
         state.written_end = info.last_offset + 1;
-        if state.sync_due.is_none() && self.acks_of(admission) == Acks::Durable {
+        // What nobody can read before it is durable is not left to chance either.
+        let wants_sync = self.acks_of(admission) == Acks::Durable || admission.shows_durable_only();
+        if state.sync_due.is_none() && wants_sync {
             let due = self.shared.clock.monotonic().saturating_add(self.shared.engine.flush_interval());
             state.sync_due = Some(due);
             self.shared.schedule(due);

@@ -99,9 +99,10 @@ impl Producer {
     /// What is known by now: an unknown topic or partition, a record that is too large or that its topic does not take,
     /// no room. The receipt tells the rest.
     pub fn send(&self, record: NewRecord<'_>) -> Result<Receipt> {
-        let sent = self.inner.try_send(&record);
+        let mut chosen = None;
+        let sent = self.inner.try_send(&record, &mut chosen);
         if is_out_of_room(&sent) {
-            return self.inner.when_room(|| self.inner.try_send(&record));
+            return self.inner.when_room(|| self.inner.try_send(&record, &mut chosen));
         }
         sent
     }
@@ -112,12 +113,13 @@ impl Producer {
     /// As [`Producer::send`], each with the record in it.
     #[expect(clippy::result_large_err, reason = "the record comes back in it, without an allocation")]
     pub fn try_send<'a>(&self, record: NewRecord<'a>) -> Result<Receipt, TrySendError<'a>> {
-        match self.inner.try_send(&record) {
+        let mut chosen = None;
+        match self.inner.try_send(&record, &mut chosen) {
             Err(Error::BufferFull { .. }) => self.inner.shared.make_room(),
             Err(error) => return Err(TrySendError { record, error }),
             Ok(receipt) => return Ok(receipt),
         }
-        self.inner.try_send(&record).map_err(|error| TrySendError { record, error })
+        self.inner.try_send(&record, &mut chosen).map_err(|error| TrySendError { record, error })
     }
 
     /// The same for a task: awaits room in the buffer, without a limit of its own. Dropped before it is ready, it has
@@ -177,12 +179,13 @@ impl Inner {
         self.shared.engine.check_open()
     }
 
+    /// One attempt. The partition that was chosen stays so for the next: a partitioner that counts is to be asked once.
     #[inline]
-    fn try_send(&self, record: &NewRecord<'_>) -> Result<Receipt> {
+    fn try_send(&self, record: &NewRecord<'_>, chosen: &mut Option<u32>) -> Result<Receipt> {
         self.check_open()?;
         self.routes.with(record.topic_name(), |lanes| {
             let now = self.shared.clock.now();
-            self.route(lanes, record, now, |lane, content| {
+            self.route(lanes, record, now, chosen, |lane, content| {
                 let Sent { stage, timestamp, acks, is_full } = lane.send(content, now)?;
                 Ok((Receipt { lane: lane.clone(), timestamp, stage, acks }, is_full))
             })
@@ -220,6 +223,7 @@ impl Inner {
         lanes: &TopicLanes,
         record: &NewRecord<'_>,
         now: Timestamp,
+        chosen: &mut Option<u32>,
         hand_over: impl FnOnce(&Arc<Lane>, &Content<'_>) -> Result<(T, bool)>,
     ) -> Result<T> {
         let config = &self.shared.config;
@@ -228,7 +232,7 @@ impl Inner {
         config.check_size(bytes)?;
         let queued = |partition| lanes.queued(partition);
         let view = lanes.view(config.batch_bytes, &queued);
-        let lane = lanes.lane_for(record, config.partitioner.as_ref(), &view)?;
+        let lane = lanes.lane_for(record, config.partitioner.as_ref(), &view, chosen)?;
         let (sent, is_full) = hand_over(lane, &content)?;
         if record.partition_number().is_some() {
             return Ok(sent);

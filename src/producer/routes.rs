@@ -132,19 +132,24 @@ impl TopicLanes {
         self.lanes.get(partition as usize).map_or(0, |lane| lane.queued())
     }
 
-    /// The lane of a record: of the partition that it names, or that the partitioner chooses.
+    /// The lane of a record: of the partition that it names, or that was chosen for it before, or that the partitioner
+    /// chooses now.
     #[inline]
     pub(super) fn lane_for(
         &self,
         record: &NewRecord<'_>,
         partitioner: &dyn Partitioner,
         view: &TopicView<'_>,
+        chosen: &mut Option<u32>,
     ) -> Result<&Arc<Lane>> {
-        let number = match record.partition_number() {
-            Some(number) => number,
-            None => catch_unwind(AssertUnwindSafe(|| partitioner.partition(record, view)))
-                .map_err(|panic| panicked("the partitioner", panic.as_ref()))?,
-        };
+        let number =
+            match record.partition_number().or(chosen.filter(|number| (*number as usize) < self.lanes.len()))
+            {
+                Some(number) => number,
+                None => catch_unwind(AssertUnwindSafe(|| partitioner.partition(record, view)))
+                    .map_err(|panic| panicked("the partitioner", panic.as_ref()))?,
+            };
+        *chosen = Some(number);
         self.lanes.get(number as usize).ok_or_else(|| Error::UnknownPartition {
             topic: self.name().to_owned(),
             partition: number,

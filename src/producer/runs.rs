@@ -104,7 +104,7 @@ impl<'p> Runs<'p> {
             Some(lanes) => lanes,
             None => self.lanes_of(record.topic_name())?,
         };
-        inner.route(&lanes, record, now, |lane, content| {
+        inner.route(&lanes, record, now, &mut None, |lane, content| {
             let index = match self.runs.get(self.current) {
                 Some(run) if Arc::ptr_eq(&run.lane, lane) => self.current,
                 _ => self.run_of(lane),

@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 pub struct SendFuture<'a> {
     producer: Producer,
     record: NewRecord<'a>,
+    /// The partition that it goes to, once that is known.
+    chosen: Option<u32>,
     waiting: Waiting,
     /// When what stands in the way is tried again.
     alarm: Option<Alarm>,
@@ -21,7 +23,7 @@ pub struct SendFuture<'a> {
 
 impl<'a> SendFuture<'a> {
     pub(super) fn new(producer: Producer, record: NewRecord<'a>) -> Self {
-        Self { producer, record, waiting: Waiting::default(), alarm: None }
+        Self { producer, record, chosen: None, waiting: Waiting::default(), alarm: None }
     }
 }
 
@@ -31,7 +33,7 @@ impl Future for SendFuture<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let inner = &this.producer.inner;
-        let try_send = || match inner.try_send(&this.record) {
+        let mut try_send = || match inner.try_send(&this.record, &mut this.chosen) {
             Err(Error::BufferFull { .. }) => None,
             other => Some(other),
         };

@@ -1,9 +1,11 @@
 //! What a producer owes when it is dropped: syncs that nobody waits for, and callbacks.
 
 use crate::world::*;
-use brooklet::{Acks, Compression, Error, NewRecord, Producer, Receipt, Result, TopicConfig};
+use brooklet::partitioners::{Partitioner, TopicView};
+use brooklet::{Acks, Compression, Error, NewRecord, Producer, Receipt, Result, TopicConfig, Visibility};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// What callbacks were told: offsets, or why not.
 type Told = Arc<Mutex<Vec<Result<u64>>>>;
@@ -117,4 +119,41 @@ fn a_batch_that_its_codec_makes_too_large_goes_without() {
         }
     }
     assert_eq!(world.log_len(), sent);
+}
+
+#[test]
+fn what_is_shown_only_when_it_is_durable_is_shown_in_its_time() {
+    let world = World::with(TopicConfig::new().visibility(Visibility::Durable));
+    let (producer, mut consumer) = (world.producer(), world.consumer());
+    send(&producer, "v").wait().unwrap();
+    assert_eq!(drain(&mut consumer), [""; 0]);
+    world.pass(SECOND);
+    assert_eq!(drain(&mut consumer), ["v"]);
+}
+
+#[test]
+fn a_partitioner_is_asked_once_for_a_record_that_has_to_wait_for_room() {
+    #[derive(Debug, Clone, Default)]
+    struct Counting(Arc<AtomicU32>);
+    impl Partitioner for Counting {
+        fn partition(&self, _record: &NewRecord<'_>, topic: &TopicView<'_>) -> u32 {
+            self.0.fetch_add(1, SeqCst) % topic.partitions()
+        }
+    }
+    let (world, counting) = (World::of(2), Counting::default());
+    let builder = world.broker.producer().acks(Acks::Written).linger(MINUTE).buffer_memory(600);
+    let producer = builder.partitioner(counting.clone()).build().unwrap();
+    let (value, mut waited) = ([7; 200], 0);
+    for number in 0..20 {
+        let record = || NewRecord::to("orders").value(&value[..]);
+        match number % 3 {
+            0 => drop(producer.send(record()).unwrap()),
+            1 => drop(producer.try_send(record()).unwrap()),
+            _ => drop(pollster::block_on(producer.send_async(record())).unwrap()),
+        }
+        waited += u64::from(world.log_len() + world.partition(1).watermarks().end > 0);
+    }
+    producer.flush().unwrap();
+    assert!(waited > 10, "there was room all the time");
+    assert_eq!((counting.0.load(SeqCst), world.log_len()), (20, 10));
 }

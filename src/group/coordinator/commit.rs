@@ -216,9 +216,10 @@ impl Future for PendingCommit {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         let this = &mut *self;
-        let by_itself = this.coordinator.engine.clock().runs_by_itself();
+        let engine = &this.coordinator.engine;
+        let by_itself = engine.clock().runs_by_itself() && engine.check_open().is_ok();
         if !by_itself {
-            // Nobody works in the background: what is to be done is done here.
+            // Nobody works in the background, or nobody does any more: what is to be done is done here.
             this.coordinator.drain(&this.group);
         }
         let place = match this.poll_written(context) {

@@ -9,7 +9,7 @@ use super::journal::{Entry, Journal, Place, Replayed, commit_entry, tombstone};
 use super::link::MemberLink;
 use super::metadata::{self, CONSUMER};
 use super::pattern::Pattern;
-use super::ticket::Queued;
+use super::ticket::{Queued, orphaned};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::group::entries::Key;
@@ -310,7 +310,10 @@ impl LiveState {
         if !self.keeps_offsets_only {
             self.append(vec![self.own_entry(None)], means)?;
         }
-        self.apply(Event::Delete, means)
+        self.apply(Event::Delete, means)?;
+        let orphaned = orphaned(self.group.group_id());
+        self.queue.drain(..).for_each(|queued| queued.ticket.settle(Err(orphaned.clone())));
+        Ok(())
     }
 
     /// Wakes all members.
