@@ -101,7 +101,8 @@ impl Broker {
     /// itself. A program that only appends and reads through [`Partition`](crate::Partition) calls it from time to time.
     ///
     /// # Errors
-    /// [`Error::Closed`](crate::Error::Closed).
+    /// [`Error::Closed`](crate::Error::Closed), and those of the disk where what is known of producers cannot be saved; that is
+    /// tried again when it is due next.
     pub fn maintain(&self) -> Result<Option<Duration>> {
         self.engine.maintain()
     }

@@ -129,7 +129,8 @@ impl Producer {
     }
 
     /// Sends many records at once: those of one partition share batches, and all are in the log when this returns unless
-    /// the producer lingers. The receipts are in the order of the records.
+    /// the producer lingers. The receipts are in the order of the records. Without linger, records without a timestamp get
+    /// that of the call.
     ///
     /// # Errors
     /// The first record that cannot be sent, as [`Producer::send`]; those before it are sent. Only after
