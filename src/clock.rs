@@ -6,7 +6,7 @@
 use crate::types::Timestamp;
 use parking_lot::Mutex;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Where the time comes from.
 ///
@@ -54,28 +54,17 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the door: the only place that asks the machine")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(wall_millis())
+        let millis = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+        };
+        Timestamp::from_millis(millis)
     }
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
-    }
-}
-
-/// Milliseconds since 1970, asked of the system itself: each record that is sent asks, and std takes a third longer.
-#[cfg(unix)]
-fn wall_millis() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    now.tv_sec.saturating_mul(1000).saturating_add(i64::from(now.tv_nsec as i32 / 1_000_000))
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::disallowed_methods, reason = "this is the door: the only place that asks the machine")]
-fn wall_millis() -> i64 {
-    match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
     }
 }
 

@@ -65,10 +65,11 @@ impl Receipt {
         self.lane.partition().number()
     }
 
-    /// What the record has to be before it counts as sent: what its topic asked for when it was sent, and what it asks for
-    /// now. One that lingered may be written after the topic was altered.
+    /// What the record has to be before it counts as sent: what its topic asked for when it was sent; and what it asks for
+    /// now, if it lingered, for then it may be written after the topic was altered.
     fn acks(&self) -> Acks {
-        if self.acks == Acks::Durable { self.acks } else { self.acks.max(self.lane.acks()) }
+        let is_settled = self.acks == Acks::Durable || self.stage.batch.is_none();
+        if is_settled { self.acks } else { self.acks.max(self.lane.acks()) }
     }
 
     /// Waits until the record counts as sent. A record that lingers is waited for; no longer than that.
@@ -171,6 +172,7 @@ impl Future for ReceiptFuture {
             Poll::Ready(Ok(info)) => info,
         };
         if this.receipt.acks() == Acks::Durable {
+            this.receipt.acks = Acks::Durable;
             this.receipt.timestamp = info.log_append_time.unwrap_or(this.receipt.timestamp);
             this.receipt.stage = Stage { batch: None, number: info.first_offset };
             if is_alone && let Err(error) = this.receipt.lane.sync() {
