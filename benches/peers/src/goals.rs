@@ -143,7 +143,7 @@ const GOALS: [Goal; 18] = [
     Goal {
         text: "10. a batch of JSON with zstd: its time to that of the codec alone, given the same bytes",
         limit: AtMost(1.15),
-        reached: true,
+        reached: false,
         measure: |figures| ratio(figures, compression::ZSTD, compression::CODEC, compression::BUILDER),
     },
 ];
