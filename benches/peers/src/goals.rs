@@ -137,7 +137,7 @@ const GOALS: [Goal; 18] = [
     Goal {
         text: "10. a batch of JSON with lz4: its time to that of the codec alone, given the same bytes",
         limit: AtMost(1.15),
-        reached: true,
+        reached: false,
         measure: |figures| ratio(figures, compression::LZ4, compression::CODEC, compression::BUILDER),
     },
     Goal {
