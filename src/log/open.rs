@@ -183,6 +183,7 @@ impl Opening<'_> {
         }
         for base_offset in &self.survey.unswapped {
             CleanedSegment::discard(self.home, *base_offset)?;
+            CleanedSegment::discard_cut(self.home, *base_offset)?;
         }
         if !removed.is_empty() || !self.survey.unswapped.is_empty() {
             fs.sync_dir(dir).or_io("sync", dir)?;

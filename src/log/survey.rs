@@ -16,7 +16,7 @@ pub(super) struct Survey {
     pub(super) logs: BTreeMap<u64, u64>,
     /// Base offsets of which there is a file of any kind.
     pub(super) bases: BTreeSet<u64>,
-    /// Base offsets of which compaction has left a segment that took nobody's place.
+    /// Base offsets of which compaction, or a truncation, has left a segment that took nobody's place.
     pub(super) unswapped: BTreeSet<u64>,
     pub(super) durable_end: Option<DurableEndFile>,
     pub(super) manifest: Option<Manifest>,

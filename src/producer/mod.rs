@@ -56,7 +56,8 @@ use std::time::Duration;
 /// ```
 ///
 /// Dropping it does no I/O. What is written by then is made durable in its time, and those who asked to be called are; what
-/// still lingers is sent only if somebody waits for it with a receipt, and otherwise they are told that it was not.
+/// still lingers, or waits for room on the disk, is sent only if somebody waits for it with a receipt, and otherwise they are
+/// told that it was not.
 /// [`Producer::close`] sends everything.
 #[derive(Debug, Clone)]
 pub struct Producer {

@@ -13,7 +13,7 @@ use crate::error::{Error, OrIo, Result};
 use crate::io::File;
 use crate::record::BatchHeader;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How much is gathered before it is written.
@@ -129,20 +129,32 @@ impl CleanedSegment {
     /// Puts the first bytes of a segment's log, in a file of their own, in the place of it all. A file is not cut that others
     /// may be reading: they may have it as memory, which would end under their eyes. If it fails the log is as it was.
     pub(crate) fn shorten(home: &Home, segment: &Segment, bytes: u64) -> Result<()> {
-        Self::discard(home, segment.base_offset())?;
-        let path = home.suffixed(segment.base_offset(), FileKind::Log, Suffix::Cleaned);
-        let file = home.fs.create(&path).or_io("create", &path)?;
+        Self::discard_cut(home, segment.base_offset())?;
+        let path = home.suffixed(segment.base_offset(), FileKind::Log, Suffix::Cut);
+        let shortened = Self::copy_start(home, segment, bytes, &path)
+            .and_then(|()| home.fs.rename(&path, segment.log_path()).or_io("rename", &path));
+        if shortened.is_err() {
+            // The first failure is what the caller needs to hear; what stays the next opening removes.
+            let _ = Self::discard_cut(home, segment.base_offset());
+        }
+        shortened.and_then(|()| home.fs.sync_dir(&home.dir).or_io("sync", &home.dir))
+    }
+
+    fn copy_start(home: &Home, segment: &Segment, bytes: u64, to: &Path) -> Result<()> {
+        let file = home.fs.create(to).or_io("create", to)?;
         let mut position = 0;
         while position < bytes {
             let len = (bytes - position).min(WRITE_BYTES as u64) as usize;
             let piece = segment.file().and_then(|file| file.read_exact_at(position, len));
-            file.write_all_at(position, &piece.or_io("read", segment.log_path())?)
-                .or_io("write to", &path)?;
+            file.write_all_at(position, &piece.or_io("read", segment.log_path())?).or_io("write to", to)?;
             position += len as u64;
         }
-        file.sync().or_io("sync", &path)?;
-        home.fs.rename(&path, segment.log_path()).or_io("rename", &path)?;
-        home.fs.sync_dir(&home.dir).or_io("sync", &home.dir)
+        file.sync().or_io("sync", to)
+    }
+
+    /// Removes what a truncation left unfinished.
+    pub(crate) fn discard_cut(home: &Home, base_offset: u64) -> Result<()> {
+        remove_if_there(home, &home.suffixed(base_offset, FileKind::Log, Suffix::Cut))
     }
 
     /// Gives its files the next of their names; those that are there.
@@ -173,7 +185,7 @@ impl CleanedSegment {
     }
 }
 
-fn remove_if_there(home: &Home, path: &std::path::Path) -> Result<()> {
+fn remove_if_there(home: &Home, path: &Path) -> Result<()> {
     match home.fs.remove(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.or_io("remove", path),

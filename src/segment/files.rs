@@ -9,26 +9,30 @@
 
 use std::fmt;
 
-/// Files of a segment that is about to take the place of others carry one of Kafka's suffixes behind their names.
+/// Files of a segment that is about to take the place of others carry a suffix behind their names: one of Kafka's, or ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Suffix {
     /// It is being written.
     Cleaned,
     /// It is written, and takes their place if the manifest says so.
     Swap,
+    /// The beginning of a log that was truncated, until it takes the place of all of it. Not Kafka's, because compaction may
+    /// be writing under those names meanwhile.
+    Cut,
 }
 
 impl Suffix {
-    const ALL: [Suffix; 2] = [Suffix::Cleaned, Suffix::Swap];
+    const ALL: [Suffix; 3] = [Suffix::Cleaned, Suffix::Swap, Suffix::Cut];
 
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Suffix::Cleaned => ".cleaned",
             Suffix::Swap => ".swap",
+            Suffix::Cut => ".cut",
         }
     }
 
-    /// Reads a name with a suffix; `None` if it is not exactly what Kafka would have written.
+    /// Reads a name with a suffix; `None` if it is not exactly what we would have written.
     pub(crate) fn parse(name: &str) -> Option<(FileName, Suffix)> {
         Suffix::ALL.into_iter().find_map(|suffix| {
             let plain = name.strip_suffix(suffix.text())?;

@@ -10,6 +10,7 @@ mod dir_tests;
 #[path = "../broker/disk.rs"]
 #[expect(dead_code, reason = "the tests of the broker do more with it")]
 mod disk;
+mod gated;
 #[path = "../common/passing.rs"]
 mod passing;
 mod read_tests;

@@ -1,13 +1,13 @@
 //! Truncation at every offset, and moving the start.
 
 use crate::batches::Spec;
+use crate::gated::GatedFs;
 use crate::reading::{Seen, read_on};
-use crate::world::partition;
-use crate::world::{World, small};
-use brooklet::clock::SystemClock;
-use brooklet::io::{Fs, OsFs};
-use brooklet::log::{Cursor, LogDir, LogDirOptions, ReadLimit};
-use brooklet::{Error, LogConfig};
+use crate::world::{World, open_dir, partition, small};
+use brooklet::clock::{ManualClock, SystemClock};
+use brooklet::io::{Fs, MemFs, OsFs};
+use brooklet::log::{CompactionConfig, Cursor, LogDir, LogDirOptions, ReadLimit};
+use brooklet::{Error, LogConfig, Timestamp};
 use std::sync::Arc;
 
 fn all(world: &World, from: u64) -> Vec<Seen> {
@@ -130,4 +130,36 @@ fn what_a_reader_holds_outlives_every_truncation() {
         assert_eq!(first.map_or(0, |file| file.len), log.size_bytes());
     }
     assert_eq!(held.batches().filter(Result::is_ok).count(), 400);
+}
+
+#[test]
+fn a_truncation_and_a_round_of_compaction_do_not_get_into_each_others_files() {
+    let fs = MemFs::new();
+    let (gated, at_create) = GatedFs::new(fs.clone());
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+    let dir = open_dir(Arc::new(gated), &clock).expect("an empty disk");
+    let log = dir.create_log(&partition(0), small()).expect("a new log");
+    for number in 0..40 {
+        // All of them have one key, and most are superseded.
+        Spec::plain(1_000 + number, &["value"]).append_to(&log);
+    }
+    log.flush().expect("memory does not fail");
+    let bases = log.segment_base_offsets();
+    let to = bases[1] - 1;
+    std::thread::scope(|scope| {
+        let compaction = std::thread::Builder::new().name("compaction".into()).spawn_scoped(scope, || {
+            let config = CompactionConfig { min_dirty_ratio: -1.0, ..CompactionConfig::default() };
+            log.compact(&config, &|_| false, u64::MAX).map(drop)
+        });
+        at_create.recv().expect("there is something to be compacted");
+        log.truncate(to).expect("it is in range");
+        compaction.expect("a thread").join().expect("no panic").expect("it is given up without an error");
+    });
+    let left = read_on(&log, 0, 400).expect("nothing is damaged").offsets();
+    assert_eq!(left, (0..to).collect::<Vec<_>>());
+    drop(log);
+    drop(dir);
+    let dir = open_dir(Arc::new(fs), &clock).expect("our own directory");
+    let log = dir.open_log(&partition(0), small()).expect("our own log");
+    assert_eq!(read_on(&log, 0, 400).expect("nothing is damaged").offsets(), left);
 }

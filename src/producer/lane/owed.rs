@@ -35,10 +35,12 @@ impl Lane {
         let unsent = unsent.chain(state.open.take().map(|open| open.batch));
         let callbacks = unsent.flat_map(|batch| batch.take_callbacks());
         let told = || Err(Error::HandleClosed { handle: "producer" });
-        let written = std::mem::take(&mut state.awaiting_sync).into_iter().map(|(_, job)| job);
-        let jobs: Vec<Job> = written.chain(callbacks.map(|(_, callback)| Job(callback, told()))).collect();
-        let end = state.written_end;
+        let written = std::mem::take(&mut state.awaiting_sync);
+        let wants_sync = state.sync_due.is_some() || !written.is_empty();
+        let end = if wants_sync { state.written_end } else { 0 };
         let sync_due = state.sync_due.filter(|_| self.partition.watermarks().durable_end < end);
+        let written = written.into_iter().map(|(_, job)| job);
+        let jobs: Vec<Job> = written.chain(callbacks.map(|(_, callback)| Job(callback, told()))).collect();
         if sync_due.is_none() && jobs.is_empty() {
             return;
         }

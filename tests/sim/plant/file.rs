@@ -12,7 +12,7 @@ use std::sync::Arc;
 const SIDECAR: &str = "durable-end";
 
 /// What files are called until they are complete.
-const TEMPORARY: [&str; 3] = ["tmp", "cleaned", "swap"];
+const TEMPORARY: [&str; 4] = ["tmp", "cleaned", "swap", "cut"];
 
 /// An open file as a library with one bug uses it.
 #[derive(Debug)]
