@@ -9,6 +9,7 @@
 //!   (POSIX asks for it, Linux does it). Truncating and allocating are covered for the same reason.
 
 mod file;
+mod names;
 mod pages;
 
 use super::{Entry, EntryKind, File, Fs, Lock, Metadata};
@@ -131,15 +132,9 @@ impl Fs for OsFs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![None; names.len()]),
             other => other?,
         };
-        let found = |name: &String| match retry_on_intr(|| {
-            rustix::fs::statat(&dir, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
-        }) {
-            Ok(stat) => Ok(Some(metadata_from(&stat))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error.into()),
-        };
-        names.iter().map(found).collect()
+        names::look_up(&dir, names)
     }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(self.file(open_regular(path, OFlags::CREATE | OFlags::EXCL)?))
     }

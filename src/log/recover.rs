@@ -130,7 +130,7 @@ impl<'a> Recovery<'a> {
             }
         }
         bases.extend(survey.contents.sealed.range(..limit).map(|(base, _)| *base));
-        bases.sort_unstable();
+        bases.sort(); // Two rows that are in order; the stable sort sees that.
         bases.dedup();
         for (index, base) in bases.iter().enumerate() {
             let next_base = bases.get(index + 1).copied().or(adopted_tail.map(|(base, _)| *base));

@@ -73,11 +73,17 @@ impl Survey {
     /// that lie before the start of the log and are not there: a start is durable before a file goes, while a full disk may
     /// have had no room to note the removal.
     pub(super) fn set_aside_removed(&mut self) {
-        self.logs.retain(|base, _| !self.contents.removed.contains(base));
+        let Contents { sealed, removed, .. } = &mut self.contents;
+        for base in removed.iter() {
+            self.logs.remove(base);
+        }
         let start = self.durable_end.as_ref().map_or(0, |file| file.state().start_offset);
-        let logs = &self.logs;
-        let missed = |base: &u64, end: u64| logs.contains_key(base) || end > start;
-        self.contents.sealed.retain(|base, facts| missed(base, facts.end_offset));
+        let before = sealed.range(..start).filter(|(_, facts)| facts.end_offset <= start);
+        let gone: Vec<u64> =
+            before.map(|(base, _)| *base).filter(|base| !self.logs.contains_key(base)).collect();
+        for base in gone {
+            sealed.remove(&base);
+        }
     }
 
     /// Removed segments of which there are still files.

@@ -47,16 +47,16 @@ impl Admission<'_> {
 
     /// Says what is wrong with a record that is to be appended `now`.
     #[inline]
-    pub(crate) fn check(
+    pub(crate) fn check<'a>(
         self,
-        partition: &TopicPartition,
+        partition: impl FnOnce() -> &'a TopicPartition,
         record: &Content<'_>,
         now: Timestamp,
     ) -> Result<()> {
         let created = record.timestamp().unwrap_or(now);
         if (self.keyed() && !record.has_key()) || created.as_millis() < 0 || !self.takes_time(created, now) {
             let why = self.explain(record.has_key(), created, now);
-            return Err(Error::InvalidRecord { partition: partition.clone(), why });
+            return Err(Error::InvalidRecord { partition: partition().clone(), why });
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ mod tests {
             .key(key)
             .timestamp(Timestamp::from_millis(NOW.as_millis().saturating_add(after)));
         let partition = TopicPartition::new("orders", 0).expect("it is a name");
-        match Admission(&config).check(&partition, &record.content(NOW), NOW) {
+        match Admission(&config).check(|| &partition, &record.content(NOW), NOW) {
             Ok(()) => None,
             Err(Error::InvalidRecord { why, .. }) => Some(why),
             Err(other) => panic!("{other:?}"),

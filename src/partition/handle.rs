@@ -135,7 +135,7 @@ impl Partition {
         let info = BatchBuilder::with_spare(admission.compression().unwrap_or_default(), |batch| {
             for record in records {
                 let content = record.content(now);
-                admission.check(&self.inner.id, &content, now)?;
+                admission.check(|| &self.inner.id, &content, now)?;
                 batch.push_content(&content)?;
             }
             self.append_batch(admission, &mut batch.build()?)

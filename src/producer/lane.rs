@@ -154,7 +154,7 @@ impl Lane {
         let sent = {
             let Guarded { settings, state } = &mut *self.guarded.lock();
             let admission = Admission(settings.load());
-            admission.check(self.partition.id(), record, now)?;
+            admission.check(|| self.partition.id(), record, now)?;
             let made_at = record.timestamp().unwrap_or(now);
             let (stage, timestamp) = if lingers || !state.sealed.is_empty() {
                 (self.join(state, admission, record, lingers)?, made_at)

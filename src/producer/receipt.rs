@@ -35,8 +35,8 @@ pub(super) struct Stage {
 impl Stage {
     /// The same of a record behind the first of a batch, whose own this is.
     #[inline]
-    pub(super) fn of_record(&self, number: u32) -> Self {
-        Self { batch: self.batch.clone(), number: self.number + u64::from(number) }
+    pub(super) fn of_record(&self, number: usize) -> Self {
+        Self { batch: self.batch.clone(), number: self.number + number as u64 }
     }
 }
 

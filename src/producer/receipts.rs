@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Receipts {
     batches: Vec<SentBatch>,
-    places: Vec<Place>,
+    places: Places,
 }
 
 /// A batch that is on its way.
@@ -39,26 +39,59 @@ pub(super) struct SentBatch {
     pub(super) acks: Acks,
 }
 
-/// Where a record is: in which batch, and which of its records it is.
-pub(super) struct Place {
-    pub(super) batch: usize,
-    pub(super) number: u32,
-    pub(super) made_at: Timestamp,
+/// Where each record is: in which batch, and which of its records it is. Most lie in one batch with the one before, and were
+/// made when that was.
+#[derive(Default)]
+pub(super) struct Places {
+    stretches: Vec<Stretch>,
+    len: usize,
+}
+
+/// Records of one batch, one behind the other there and here.
+struct Stretch {
+    /// Which record the first of them is here.
+    first: usize,
+    batch: usize,
+    /// Which one it is there.
+    number: usize,
+    made_at: Timestamp,
+}
+
+impl Places {
+    #[inline]
+    pub(super) fn push(&mut self, batch: usize, number: usize, made_at: Timestamp) {
+        let first = self.len;
+        let goes_on = self.stretches.last().is_some_and(|last| {
+            last.batch == batch && last.made_at == made_at && last.number + (first - last.first) == number
+        });
+        if !goes_on {
+            self.stretches.push(Stretch { first, batch, number, made_at });
+        }
+        self.len += 1;
+    }
+
+    /// The batch of a record, its number there, and when it was made.
+    fn get(&self, index: usize) -> (usize, usize, Timestamp) {
+        assert!(index < self.len, "there are {} records, and no {index}", self.len);
+        let behind = self.stretches.partition_point(|stretch| stretch.first <= index);
+        let Stretch { first, batch, number, made_at } = &self.stretches[behind - 1];
+        (*batch, number + (index - first), *made_at)
+    }
 }
 
 impl Receipts {
-    pub(super) fn new(batches: Vec<SentBatch>, places: Vec<Place>) -> Self {
+    pub(super) fn new(batches: Vec<SentBatch>, places: Places) -> Self {
         Self { batches, places }
     }
 
     /// How many records they are for.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.places.len
     }
 
     /// Whether no record was sent.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.len == 0
     }
 
     /// The receipts, in the order of the records.
@@ -75,7 +108,7 @@ impl Receipts {
     }
 
     fn receipt(&self, index: usize) -> Receipt {
-        let &Place { batch, number, made_at } = &self.places[index];
+        let (batch, number, made_at) = self.places.get(index);
         let SentBatch { lane, stage, stamped, acks } = &self.batches[batch];
         let (timestamp, stage) = (stamped.unwrap_or(made_at), stage.of_record(number));
         Receipt { lane: lane.clone(), timestamp, stage, acks: *acks }
@@ -94,7 +127,7 @@ impl FromIterator<Receipt> for Receipts {
         let mut all = Self::default();
         for (batch, Receipt { lane, timestamp, stage, acks }) in receipts.into_iter().enumerate() {
             all.batches.push(SentBatch { lane, stage, stamped: None, acks });
-            all.places.push(Place { batch, number: 0, made_at: timestamp });
+            all.places.push(batch, 0, timestamp);
         }
         all
     }

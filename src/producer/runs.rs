@@ -6,8 +6,9 @@
 //!                └─ place: which batch, which record of it ······························> receipt
 //! ```
 
+use super::config::ProducerConfig;
 use super::lane::Lane;
-use super::receipts::{Place, Receipts, SentBatch};
+use super::receipts::{Places, Receipts, SentBatch};
 use super::routes::TopicLanes;
 use super::{Inner, is_out_of_room};
 use crate::config::TopicConfig;
@@ -18,12 +19,9 @@ use crate::types::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// However many an iterator promises, room for no more is made on trust.
-const FORESEEN_MAX: usize = 1024;
-
 /// Sends records up to the first that cannot be sent.
 pub(super) fn send<'a>(inner: &Inner, mut records: impl Iterator<Item = NewRecord<'a>>) -> Result<Receipts> {
-    let mut runs = Runs::new(inner, records.size_hint().0.min(FORESEEN_MAX));
+    let mut runs = Runs::new(inner);
     let added = records.try_for_each(|record| runs.add(&record));
     let written = runs.write_all();
     added.and(written).map(|()| runs.into_receipts())
@@ -31,6 +29,7 @@ pub(super) fn send<'a>(inner: &Inner, mut records: impl Iterator<Item = NewRecor
 
 struct Runs<'p> {
     inner: &'p Inner,
+    config: &'p ProducerConfig,
     now: Timestamp,
     /// Of the topic of the last record.
     lanes: Option<Arc<TopicLanes>>,
@@ -40,16 +39,18 @@ struct Runs<'p> {
     current: usize,
     /// Those that were handed over, and one place for each that was begun.
     batches: Vec<Option<SentBatch>>,
-    places: Vec<Place>,
+    places: Places,
     /// What went into batches since all were written.
     bytes: usize,
     /// Whether nobody waits for room any more, having waited in vain.
     is_out_of_time: bool,
 }
 
-/// The records of one lane.
+/// The records of one lane. Whose lane it is stands here too: it is asked for each record, and the lane's own is far away.
 struct Run {
     lane: Arc<Lane>,
+    topic: Arc<str>,
+    partition: u32,
     builder: BatchBuilder,
     /// Which batch it is that is in the builder, and what its topic asks of it.
     batch: usize,
@@ -61,23 +62,24 @@ impl Run {
     /// Whether the record says of itself that it belongs to the batch that is being filled.
     #[inline]
     fn takes(&self, record: &NewRecord<'_>) -> bool {
-        record.partition_number() == Some(self.lane.partition().number())
+        record.partition_number() == Some(self.partition)
             && !self.builder.is_empty()
-            && **self.lane.topic() == *record.topic_name()
+            && *self.topic == *record.topic_name()
     }
 }
 
 impl<'p> Runs<'p> {
-    fn new(inner: &'p Inner, foreseen: usize) -> Self {
+    fn new(inner: &'p Inner) -> Self {
         Self {
             inner,
+            config: &inner.shared.config,
             now: inner.shared.clock.now(),
             lanes: None,
             runs: Vec::new(),
             by_lane: BTreeMap::new(),
             current: 0,
             batches: Vec::new(),
-            places: Vec::with_capacity(foreseen),
+            places: Places::default(),
             bytes: 0,
             is_out_of_time: false,
         }
@@ -89,7 +91,7 @@ impl<'p> Runs<'p> {
         match self.runs.get(self.current) {
             Some(run) if run.takes(record) => {
                 let content = record.content(self.now);
-                self.inner.shared.config.check_size(content.batch_bytes_max())?;
+                self.config.check_size(content.batch_bytes_max())?;
                 self.push(self.current, &content).map(drop)
             }
             _ => self.add_routed(record),
@@ -136,15 +138,15 @@ impl<'p> Runs<'p> {
             self.begin(index);
         }
         let run = &mut self.runs[index];
-        Admission(&run.settings).check(run.lane.partition().id(), record, self.now)?;
+        Admission(&run.settings).check(|| run.lane.partition().id(), record, self.now)?;
         run.builder.push_content(record)?;
         let made_at = record.timestamp().unwrap_or(self.now);
-        self.places.push(Place { batch: run.batch, number: run.builder.records() - 1, made_at });
+        self.places.push(run.batch, run.builder.records() as usize - 1, made_at);
         self.bytes += record.batch_bytes_max();
         let is_full = run.builder.len_bytes() >= run.bytes_max;
         if is_full {
             self.write(index)?;
-        } else if self.bytes > self.inner.shared.config.buffer_memory {
+        } else if self.bytes > self.config.buffer_memory {
             self.write_all()?;
         }
         Ok(is_full)
@@ -154,9 +156,18 @@ impl<'p> Runs<'p> {
     fn run_of(&mut self, lane: &Arc<Lane>) -> usize {
         let runs = &mut self.runs;
         *self.by_lane.entry(Arc::as_ptr(lane)).or_insert_with(|| {
+            let (topic, partition) = (lane.topic().clone(), lane.partition().number());
             let settings = lane.partition().settings();
             let builder = BatchBuilder::spare(Admission(&settings).compression().unwrap_or_default());
-            runs.push(Run { lane: lane.clone(), builder, batch: 0, settings, bytes_max: 0 });
+            runs.push(Run {
+                lane: lane.clone(),
+                topic,
+                partition,
+                builder,
+                batch: 0,
+                settings,
+                bytes_max: 0,
+            });
             runs.len() - 1
         })
     }
@@ -164,7 +175,7 @@ impl<'p> Runs<'p> {
     /// Begins a batch, as its topic wants it now.
     #[cold]
     fn begin(&mut self, index: usize) {
-        let (config, run) = (&self.inner.shared.config, &mut self.runs[index]);
+        let (config, run) = (self.config, &mut self.runs[index]);
         run.settings = run.lane.partition().settings();
         let admission = Admission(&run.settings);
         run.bytes_max = config.batch_bytes.min(admission.batch_bytes_max());

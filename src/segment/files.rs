@@ -84,6 +84,22 @@ pub struct FileName {
 }
 
 impl FileName {
+    /// No name is longer.
+    pub(super) const LEN_MAX: usize = DIGITS + FileKind::TimeIndex.suffix().len();
+
+    /// The name, written into `room`. A log of ten thousand segments makes as many when it is opened, and padding is slow.
+    pub(super) fn spell(self, room: &mut [u8; FileName::LEN_MAX]) -> &str {
+        let mut left = self.base_offset;
+        for digit in room[..DIGITS].iter_mut().rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let suffix = self.kind.suffix();
+        let len = DIGITS + suffix.len();
+        room[DIGITS..len].copy_from_slice(suffix.as_bytes());
+        std::str::from_utf8(&room[..len]).expect("digits and a suffix are text")
+    }
+
     /// Reads a name; `None` if it is not exactly what Kafka would have written.
     pub fn parse(name: &str) -> Option<FileName> {
         let digits = name.get(..DIGITS)?;
@@ -98,15 +114,7 @@ impl FileName {
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A log of ten thousand segments makes tens of thousands of names when it is opened, and padding is slow.
-        let mut digits = [b'0'; DIGITS];
-        let mut left = self.base_offset;
-        for digit in digits.iter_mut().rev() {
-            *digit += (left % 10) as u8;
-            left /= 10;
-        }
-        f.write_str(std::str::from_utf8(&digits).expect("digits are text"))?;
-        f.write_str(self.kind.suffix())
+        f.write_str(self.spell(&mut [0; FileName::LEN_MAX]))
     }
 }
 

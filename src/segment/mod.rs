@@ -61,7 +61,11 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn path(&self, base_offset: u64, kind: FileKind) -> PathBuf {
-        self.dir.join(FileName { base_offset, kind }.to_string())
+        let mut room = [0; FileName::LEN_MAX];
+        let mut path = PathBuf::with_capacity(self.dir.as_os_str().len() + 1 + room.len());
+        path.push(&self.dir);
+        path.push(FileName { base_offset, kind }.spell(&mut room));
+        path
     }
 
     /// The same, of a segment that is about to take the place of others.

@@ -83,6 +83,14 @@ pub(crate) fn metadata_of_many_names_is_that_of_each(fs: &dyn Fs, dir: &Path) {
     assert_eq!(found, each);
     assert_eq!(fs.metadata_of(dir, &[]).unwrap(), []);
     assert_eq!(fs.metadata_of(&dir.join("gone"), &names).unwrap(), [const { None }; 5]);
+
+    // So many that they are shared out.
+    for number in 0..6 {
+        file_with(fs, &dir.join(number.to_string()), &[b'x'; 5][..number]);
+    }
+    let many: Vec<String> = (0..2_003).map(|number| (number % 7).to_string()).collect();
+    let lens = fs.metadata_of(dir, &many).unwrap().into_iter().map(|found| found.map(|found| found.len));
+    assert!(lens.eq((0..2_003).map(|number| Some(number % 7).filter(|number| *number < 6))));
 }
 
 pub(crate) fn a_taken_name_cannot_be_created_again(fs: &dyn Fs, dir: &Path) {

@@ -1,4 +1,5 @@
-//! Turns: in each round everybody works once, and each round another one begins.
+//! Turns: in each round everybody works once, and each round in another order. So nobody always comes behind the same one,
+//! whose pages the system is still clearing away.
 //!
 //! A machine that has other things to do slows all of them, and the ratios stay. Before the rounds everybody works once
 //! for nothing: that warms up, and it is then that what was written is read back and compared.
@@ -52,10 +53,21 @@ impl<'a, T> Side<'a, T> {
 pub(crate) fn take_turns<T>(effort: Effort, mut sides: Vec<Side<'_, T>>) -> Vec<Result<Vec<T>>> {
     sides.iter_mut().for_each(|side| side.turn(true));
     for round in 0..effort.rounds {
-        let count = sides.len();
-        (0..count).for_each(|step| sides[(round + step) % count].turn(false));
+        order(round, sides.len()).for_each(|side| sides[side].turn(false));
     }
     sides.into_iter().map(|side| side.measured).collect()
+}
+
+/// Who comes when in a round: each round begins with another one, and goes round in steps of another length.
+fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    let reaches_all = |stride: &usize| gcd(*stride, count) == 1;
+    let strides: Vec<usize> = (1..=count.max(1)).filter(reaches_all).collect();
+    let stride = strides[round % strides.len()];
+    (0..count).map(move |step| (round + step * stride) % count)
+}
+
+fn gcd(one: usize, other: usize) -> usize {
+    if other == 0 { one } else { gcd(other, one % other) }
 }
 
 /// Sorts, and takes the one in the middle.
