@@ -3,7 +3,7 @@
 use crate::types::{InvalidName, TopicPartition};
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -461,11 +461,11 @@ pub enum Error {
 /// Puts words to a `std::io` failure where it happens: `file.sync().or_io("sync", path)?`.
 pub(crate) trait OrIo<T> {
     /// Names what was being done, and to what.
-    fn or_io(self, action: &'static str, path: &Path) -> Result<T>;
+    fn or_io(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T>;
 }
 
 impl<T> OrIo<T> for io::Result<T> {
-    fn or_io(self, action: &'static str, path: &Path) -> Result<T> {
+    fn or_io(self, action: &'static str, path: impl Into<PathBuf>) -> Result<T> {
         self.map_err(|source| Error::io(action, path, source))
     }
 }

@@ -3,7 +3,7 @@
 use super::Error;
 use std::any::Any;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Error {
@@ -60,8 +60,8 @@ impl Error {
     }
 
     /// Puts words to a failure of the file system.
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let (path, source) = (path.to_owned(), Arc::new(source));
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let (path, source) = (path.into(), Arc::new(source));
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Error::DiskFull { action, path, source }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_full_disk_is_told_apart_and_can_be_retried() {
-    let full = Error::io("write to", Path::new("x.log"), io::Error::from(io::ErrorKind::StorageFull));
+    let full = Error::io("write to", "x.log", io::Error::from(io::ErrorKind::StorageFull));
     assert!(matches!(full, Error::DiskFull { .. }));
     assert!(full.is_retriable() && !full.is_fatal());
     assert!(full.to_string().contains("x.log"));

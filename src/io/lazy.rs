@@ -5,23 +5,46 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+/// A file, once somebody asked for it. Where it is is known to those who ask.
+#[derive(Debug, Default)]
+pub(crate) struct OpenedFile(OnceLock<Arc<dyn File>>);
+
+impl OpenedFile {
+    /// A file that is open already.
+    pub(crate) fn new(file: Arc<dyn File>) -> Self {
+        Self(OnceLock::from(file))
+    }
+
+    /// The file, if need be from `open`.
+    #[inline]
+    pub(crate) fn get_or(
+        &self,
+        open: impl FnOnce() -> io::Result<Arc<dyn File>>,
+    ) -> io::Result<&Arc<dyn File>> {
+        match self.0.get() {
+            Some(file) => Ok(file),
+            None => open().map(|file| self.0.get_or_init(|| file)),
+        }
+    }
+}
+
 /// A path, and the file behind it once somebody asked for it.
 #[derive(Debug)]
 pub(crate) struct LazyFile {
     fs: Arc<dyn Fs>,
     path: PathBuf,
-    file: OnceLock<Arc<dyn File>>,
+    file: OpenedFile,
 }
 
 impl LazyFile {
     /// A file that is there, but not open yet.
     pub(crate) fn new(fs: &Arc<dyn Fs>, path: PathBuf) -> Self {
-        Self { fs: fs.clone(), path, file: OnceLock::new() }
+        Self { fs: fs.clone(), path, file: OpenedFile::default() }
     }
 
     /// A file that is open already.
     pub(crate) fn opened(fs: &Arc<dyn Fs>, path: PathBuf, file: Arc<dyn File>) -> Self {
-        Self { fs: fs.clone(), path, file: OnceLock::from(file) }
+        Self { fs: fs.clone(), path, file: OpenedFile::new(file) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -30,12 +53,6 @@ impl LazyFile {
 
     /// The file.
     pub(crate) fn get(&self) -> io::Result<&Arc<dyn File>> {
-        match self.file.get() {
-            Some(file) => Ok(file),
-            None => {
-                let file = self.fs.open(&self.path)?;
-                Ok(self.file.get_or_init(|| file))
-            }
-        }
+        self.file.get_or(|| self.fs.open(&self.path))
     }
 }

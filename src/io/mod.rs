@@ -23,7 +23,7 @@ mod pool;
 mod whole;
 
 pub use atomic_file::{read_file, replace_file};
-pub(crate) use lazy::LazyFile;
+pub(crate) use lazy::{LazyFile, OpenedFile};
 pub use mem::MemFs;
 pub use os::OsFs;
 pub use pool::FilePool;

@@ -78,7 +78,7 @@ impl Log {
         }
         let Writer { active, transactions, .. } = &mut *writer;
         active
-            .append(&batch.as_batch(), transactions)
+            .append(batch, transactions)
             .map_err(|failure| self.append_failed(active.segment(), failure))?;
         let end = last_offset + 1;
         self.marks.set_end(end, writer.last_stable(end));

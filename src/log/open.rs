@@ -47,6 +47,7 @@ impl Log {
             survey.contents =
                 Contents { epochs: survey.contents.epochs, compacted_to, ..Contents::default() };
             survey.unswapped.clear();
+            survey.leftovers.clear();
         }
         survey.finish_swaps(&home)?;
         survey.set_aside_removed();
@@ -172,7 +173,7 @@ impl Opening<'_> {
     /// Later segments go first, the last one first, then the cut: a crash in between leaves what recovery finds again.
     fn carry_out_repairs(&mut self) -> Result<()> {
         let Home { fs, dir } = self.home.as_ref();
-        let mut removed = self.survey.removed_leftovers();
+        let mut removed: Vec<u64> = self.survey.leftovers.iter().copied().collect();
         removed.extend(self.repairs.iter().filter_map(|repair| match repair {
             Repair::Remove(base_offset) => Some(*base_offset),
             Repair::Cut(..) => None,

@@ -99,7 +99,7 @@ impl Chunk {
             return invalid.into();
         };
         Error::Corrupt {
-            path: segment.log_path().to_owned(),
+            path: segment.log_path().into(),
             position: position + at as u64,
             expected: "records as the header of their batch describes them".into(),
             found: invalid.to_string(),

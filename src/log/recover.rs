@@ -8,7 +8,7 @@ use super::damage::Damage;
 use super::durable_end::DurableEnd;
 use super::epochs::LearnedEpochs;
 use super::order::{self, Expected};
-use super::survey::Survey;
+use super::survey::{Known, Survey};
 use crate::error::{OrIo, Result};
 use crate::io::File;
 use crate::record::{Batch, BatchHeader};
@@ -120,28 +120,23 @@ impl<'a> Recovery<'a> {
     fn known_segments(&mut self, survey: &Survey) -> Result<()> {
         let limit = self.tail_base(survey);
         let adopted_tail = survey.logs.range(limit..).next().filter(|_| self.adopted.is_some());
-        let mut bases = Vec::new();
-        for (base, len) in survey.logs.range(..limit) {
-            if *len == 0 && self.adopted.is_none() && !survey.contents.sealed.contains_key(base) {
-                // A name that was made and never used: what comes behind it in the offsets lies in the segment before.
-                self.repairs.push(Repair::Remove(*base));
-            } else {
-                bases.push(*base);
-            }
-        }
-        bases.extend(survey.contents.sealed.range(..limit).map(|(base, _)| *base));
-        bases.sort(); // Two rows that are in order; the stable sort sees that.
-        bases.dedup();
-        for (index, base) in bases.iter().enumerate() {
-            let next_base = bases.get(index + 1).copied().or(adopted_tail.map(|(base, _)| *base));
-            match (survey.contents.sealed.get(base), survey.logs.get(base)) {
-                (Some(facts), Some(len)) if *len >= facts.bytes => self.take(*facts, *len)?,
-                (Some(facts), Some(len)) => self.take_short(*facts, *len)?,
+        // A name that was made and never used: what comes behind it in the offsets lies in the segment before.
+        let is_unused =
+            |known: &Known<'_>| self.adopted.is_none() && (known.facts, known.len) == (None, Some(0));
+        let (unused, known): (Vec<_>, Vec<_>) = survey.known_before(limit).partition(is_unused);
+        self.repairs.extend(unused.iter().map(|known| Repair::Remove(known.base)));
+        for (index, Known { base, facts, len }) in known.iter().enumerate() {
+            let next = known.get(index + 1).map(|next| next.base);
+            match (*facts, *len) {
+                (Some(facts), Some(len)) if len >= facts.bytes => self.take(*facts, len)?,
+                (Some(facts), Some(len)) => self.take_short(*facts, len)?,
                 (Some(facts), None) => {
                     self.lost(*base, "is missing".into(), facts.base_offset..facts.end_offset);
                     self.end = facts.end_offset;
                 }
-                (None, Some(len)) => self.read_unlisted(*base, *len, next_base)?,
+                (None, Some(len)) => {
+                    self.read_unlisted(*base, len, next.or(adopted_tail.map(|(base, _)| *base)))?;
+                }
                 (None, None) => unreachable!("a base offset is in one of the two"),
             }
         }
@@ -209,7 +204,7 @@ impl<'a> Recovery<'a> {
             self.observe(&mut live, position, batch);
             ControlFlow::Continue(())
         });
-        let walked = walked.or_io("read", &self.home.path(base_offset, FileKind::Log))?;
+        let walked = walked.or_io("read", self.home.path(base_offset, FileKind::Log))?;
         self.replayed = self.segments.len() + 1;
         self.end = walked.next_offset;
         if walked.damaged {

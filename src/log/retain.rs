@@ -20,6 +20,7 @@ use crate::error::{Error, OrIo, Result};
 use crate::segment::Segment;
 use crate::types::Timestamp;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What retention has done.
@@ -107,8 +108,8 @@ impl Log {
         if let Some(newest) = stamped.filter(|newest| newest.as_millis() >= 0) {
             return Ok(newest);
         }
-        let path = segment.log_path();
-        Ok(self.home.fs.metadata(path).or_io("look at", path)?.modified)
+        let path = PathBuf::from(segment.log_path());
+        Ok(self.home.fs.metadata(&path).or_io("look at", path)?.modified)
     }
 
     /// Moves the start, durably, and takes the segments before it out of the list. Their files are still there.

@@ -8,19 +8,29 @@ use crate::error::{OrIo, Result};
 use crate::io::{EntryKind, Metadata};
 use crate::segment::{CleanedSegment, FileKind, FileName, Home, SealedFacts, Suffix};
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 /// What the files say.
 #[derive(Debug)]
 pub(super) struct Survey {
     /// The length of each log file, by base offset.
     pub(super) logs: BTreeMap<u64, u64>,
-    /// Base offsets of which there is a file of any kind.
-    pub(super) bases: BTreeSet<u64>,
+    /// Removed segments of which there are still files.
+    pub(super) leftovers: BTreeSet<u64>,
     /// Base offsets of which compaction, or a truncation, has left a segment that took nobody's place.
     pub(super) unswapped: BTreeSet<u64>,
     pub(super) durable_end: Option<DurableEndFile>,
     pub(super) manifest: Option<Manifest>,
     pub(super) contents: Contents,
+}
+
+/// What is known of one segment.
+pub(super) struct Known<'s> {
+    pub(super) base: u64,
+    /// What the manifest says of it.
+    pub(super) facts: Option<&'s SealedFacts>,
+    /// How long its file is.
+    pub(super) len: Option<u64>,
 }
 
 impl Survey {
@@ -38,15 +48,15 @@ impl Survey {
         let epochs = known_epochs(home, &contents.epochs, whole)?;
         contents.damaged += usize::from(epochs != contents.epochs);
         contents.epochs = epochs;
-        let Found { logs, bases, unswapped } = match &durable_end {
+        let Found { logs, leftovers, unswapped } = match &durable_end {
             Some(file)
                 if closed_in_order && manifest.is_some() && contents.knows_all_before(file.state()) =>
             {
                 Found::of_known(home, &contents, file.state())?
             }
-            _ => Found::of_listed(home)?,
+            _ => Found::of_listed(home, &contents)?,
         };
-        Ok(Survey { logs, bases, unswapped, durable_end, manifest, contents })
+        Ok(Survey { logs, leftovers, unswapped, durable_end, manifest, contents })
     }
 
     /// Finishes what compaction had begun: the manifest is the moment at which a segment takes the place of others, and
@@ -62,7 +72,6 @@ impl Survey {
             let facts = self.contents.sealed.get(&base_offset);
             let aborted = facts.map_or(u32::MAX, |facts| facts.sums[2].count);
             CleanedSegment::take_place(home, base_offset, aborted)?;
-            self.bases.insert(base_offset);
             let path = home.path(base_offset, FileKind::Log);
             self.logs.insert(base_offset, home.fs.metadata(&path).or_io("look at", &path)?.len);
         }
@@ -86,9 +95,18 @@ impl Survey {
         }
     }
 
-    /// Removed segments of which there are still files.
-    pub(super) fn removed_leftovers(&self) -> Vec<u64> {
-        self.bases.intersection(&self.contents.removed).copied().collect()
+    /// The segments that begin before `limit`, each once and in order, if the manifest or the directory has it.
+    pub(super) fn known_before(&self, limit: u64) -> impl Iterator<Item = Known<'_>> {
+        let mut logs = self.logs.range(..limit).peekable();
+        let mut sealed = self.contents.sealed.range(..limit).peekable();
+        iter::from_fn(move || {
+            let found = logs.peek().map(|(base, _)| **base);
+            let filed = sealed.peek().map(|(base, _)| **base);
+            let base = found.into_iter().chain(filed).min()?;
+            let facts = sealed.next_if(|(other, _)| **other == base).map(|(_, facts)| facts);
+            let len = logs.next_if(|(other, _)| **other == base).map(|(_, len)| *len);
+            Some(Known { base, facts, len })
+        })
     }
 
     /// The durable end that everything found agrees on: what `durable-end` says, unless the manifest knows better. A
@@ -131,12 +149,12 @@ impl Contents {
 #[derive(Debug, Default)]
 struct Found {
     logs: BTreeMap<u64, u64>,
-    bases: BTreeSet<u64>,
+    leftovers: BTreeSet<u64>,
     unswapped: BTreeSet<u64>,
 }
 
 impl Found {
-    fn of_listed(home: &Home) -> Result<Found> {
+    fn of_listed(home: &Home, contents: &Contents) -> Result<Found> {
         let mut found = Found::default();
         for entry in home.fs.list(&home.dir).or_io("list", &home.dir)? {
             if entry.kind != EntryKind::File {
@@ -144,7 +162,9 @@ impl Found {
             }
             found.unswapped.extend(Suffix::parse(&entry.name).map(|(name, _)| name.base_offset));
             let Some(name) = FileName::parse(&entry.name) else { continue };
-            found.bases.insert(name.base_offset);
+            if contents.removed.contains(&name.base_offset) {
+                found.leftovers.insert(name.base_offset);
+            }
             if name.kind == FileKind::Log {
                 let path = home.dir.join(&entry.name);
                 let len = home.fs.metadata(&path).or_io("look at", &path)?.len;
@@ -158,15 +178,17 @@ impl Found {
     /// segment the log goes last.
     fn of_known(home: &Home, contents: &Contents, state: DurableEnd) -> Result<Found> {
         let filed = contents.sealed.keys().chain(&contents.removed).copied();
-        let known: BTreeSet<u64> = filed.chain([state.segment_base, state.durable_end]).collect();
+        let mut known: Vec<u64> = filed.chain([state.segment_base, state.durable_end]).collect();
+        known.sort(); // Rows that are in order; the stable sort sees that.
+        known.dedup();
         let name = |base: &u64| FileName { base_offset: *base, kind: FileKind::Log }.to_string();
         let names: Vec<String> = known.iter().map(name).collect();
         let there = home.fs.metadata_of(&home.dir, &names).or_io("look at", &home.dir)?;
         let len = |metadata: Metadata| (metadata.kind == EntryKind::File).then_some(metadata.len);
         let logs: BTreeMap<u64, u64> =
             known.into_iter().zip(there).filter_map(|(base, there)| Some((base, len(there?)?))).collect();
-        let bases = logs.keys().copied().collect();
-        Ok(Found { logs, bases, unswapped: BTreeSet::new() })
+        let leftovers = contents.removed.iter().filter(|base| logs.contains_key(base)).copied().collect();
+        Ok(Found { logs, leftovers, unswapped: BTreeSet::new() })
     }
 }
 

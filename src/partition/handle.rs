@@ -233,6 +233,7 @@ impl Partition {
     }
 
     /// Appends a batch whose records were admitted, and tells readers.
+    #[inline]
     pub(crate) fn append_batch(
         &self,
         admission: Admission<'_>,

@@ -7,6 +7,7 @@
 //! One lock holds the order: what is sent under it is written under it, and so are the batches that wait to be tried
 //! again. Callbacks run outside of it, one after the other, on whichever thread comes by.
 
+mod durable;
 mod owed;
 mod retry;
 mod whole;
@@ -149,6 +150,7 @@ impl Lane {
     /// something that may pass.
     ///
     /// If it has to wait it takes memory, if that is there, until it is settled.
+    #[inline(always)]
     pub(super) fn send(&self, record: &Content<'_>, now: Timestamp) -> Result<Sent> {
         let lingers = !self.shared.config.linger.is_zero();
         let sent = {
@@ -174,6 +176,7 @@ impl Lane {
     }
 
     /// The straight way: one record, one batch, one append. Says too when the log took it in, if that counts.
+    #[inline(always)]
     fn write_alone(
         &self,
         state: &mut State,
@@ -198,6 +201,7 @@ impl Lane {
     }
 
     /// Puts a record into the open batch; a full one is written first, or afterwards.
+    #[inline(never)]
     fn join(
         &self,
         state: &mut State,
@@ -265,6 +269,7 @@ impl Lane {
     }
 
     /// Appends what is in the builder.
+    #[inline]
     fn write_built(&self, state: &mut State, admission: Admission<'_>) -> Result<AppendInfo> {
         if let Some(id) = self.shared.producer_id {
             state.builder.producer(id, 0, state.next_sequence);
@@ -335,55 +340,6 @@ impl Lane {
             }
         }
         self.run_calls();
-    }
-
-    pub(super) fn is_durable(&self, info: AppendInfo) -> bool {
-        self.partition.watermarks().durable_end > info.last_offset
-    }
-
-    /// Asks whoever does maintenance to sync soon.
-    fn want_sync(&self, state: &mut State) {
-        let now = self.shared.clock.monotonic();
-        if state.sync_due.is_none_or(|due| due > now) {
-            state.sync_due = Some(now);
-            self.shared.schedule(now);
-        }
-    }
-
-    /// The same for a future, which may not wait itself.
-    pub(super) fn request_sync(&self) {
-        self.want_sync(&mut self.state());
-    }
-
-    /// Why nothing can be made durable any more.
-    pub(super) fn sync_failure(&self) -> Option<Error> {
-        self.sync_failure.get().cloned()
-    }
-
-    /// Makes all durable that is written, and calls those who wait for that.
-    pub(super) fn sync(&self) -> Result<()> {
-        let end = {
-            let mut state = self.state();
-            state.sync_due = None;
-            state.written_end
-        };
-        let synced = self.partition.flush_to(end);
-        {
-            let mut state = self.state();
-            let durable_end = self.partition.watermarks().durable_end;
-            let mut jobs = std::mem::take(&mut state.awaiting_sync);
-            if synced.is_ok() {
-                state.awaiting_sync = jobs.split_off(jobs.partition_point(|(end, _)| *end <= durable_end));
-            }
-            let told = |(_, Job(callback, outcome))| Job(callback, synced.clone().and(outcome));
-            self.calls.extend(jobs.into_iter().map(told));
-        }
-        if let Err(error) = &synced {
-            let _ = self.sync_failure.set(error.clone());
-            self.partition.synced().notify();
-        }
-        self.run_calls();
-        synced
     }
 
     /// Does what is due by now.

@@ -182,7 +182,7 @@ impl Inner {
     }
 
     /// One attempt. The partition that was chosen stays so for the next: a partitioner that counts is to be asked once.
-    #[inline]
+    #[inline(always)]
     fn try_send(&self, record: &NewRecord<'_>, chosen: &mut Option<u32>) -> Result<Receipt> {
         self.check_open()?;
         self.routes.with(record.topic_name(), |lanes| {
@@ -219,7 +219,7 @@ impl Inner {
 
     /// Measures a record, finds its lane and has it handed over. A partitioner that chose the lane is told whether the batch
     /// is full.
-    #[inline]
+    #[inline(always)]
     fn route<T>(
         &self,
         lanes: &TopicLanes,

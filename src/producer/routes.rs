@@ -39,6 +39,7 @@ impl Routes {
     }
 
     /// Does something with the lanes of a topic.
+    #[inline(always)]
     pub(super) fn with<R>(&self, name: &str, act: impl FnOnce(&TopicLanes) -> Result<R>) -> Result<R> {
         let (topics, made);
         topics = self.topics.load();

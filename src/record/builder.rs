@@ -34,6 +34,17 @@ const BATCH_BYTES_MAX: usize = i32::MAX as usize;
 /// ```
 #[derive(Debug)]
 pub struct BatchBuilder {
+    head: Head,
+    /// Room for the header, then the records up to `end`.
+    buffer: Vec<u8>,
+    end: usize,
+    /// Room for the header, then the compressed records. Unused without compression.
+    compressed: Vec<u8>,
+}
+
+/// What the header will say.
+#[derive(Debug)]
+struct Head {
     compression: Compression,
     attributes: Attributes,
     producer_id: i64,
@@ -42,16 +53,11 @@ pub struct BatchBuilder {
     base_timestamp: i64,
     max_timestamp: i64,
     records: u32,
-    /// Room for the header, then the records up to `end`.
-    buffer: Vec<u8>,
-    end: usize,
-    /// Room for the header, then the compressed records. Unused without compression.
-    compressed: Vec<u8>,
 }
 
-impl BatchBuilder {
-    /// An empty batch that will be compressed like this.
-    pub fn new(compression: Compression) -> Self {
+impl Head {
+    #[inline]
+    fn new(compression: Compression) -> Self {
         Self {
             compression,
             attributes: Attributes::default(),
@@ -61,41 +67,46 @@ impl BatchBuilder {
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
             records: 0,
-            buffer: Vec::new(),
-            end: HEADER_LEN,
-            compressed: Vec::new(),
         }
+    }
+}
+
+impl BatchBuilder {
+    /// An empty batch that will be compressed like this.
+    pub fn new(compression: Compression) -> Self {
+        Self { head: Head::new(compression), buffer: Vec::new(), end: HEADER_LEN, compressed: Vec::new() }
     }
 
     /// An empty control batch.
     pub(super) fn control() -> Self {
         let mut builder = Self::new(Compression::None);
-        builder.attributes = Attributes::default().with_control(true);
+        builder.head.attributes = Attributes::default().with_control(true);
         builder
     }
 
     /// Says who writes this batch: id, epoch, and the sequence number of the first record.
     pub fn producer(&mut self, id: i64, epoch: i16, base_sequence: i32) -> &mut Self {
-        (self.producer_id, self.producer_epoch, self.base_sequence) = (id, epoch, base_sequence);
+        (self.head.producer_id, self.head.producer_epoch, self.head.base_sequence) =
+            (id, epoch, base_sequence);
         self
     }
 
     /// Says whether this batch is part of a transaction.
     pub fn transactional(&mut self, is_transactional: bool) -> &mut Self {
-        self.attributes = self.attributes.with_transactional(is_transactional);
+        self.head.attributes = self.head.attributes.with_transactional(is_transactional);
         self
     }
 
     /// How many records it holds.
     #[inline]
     pub fn records(&self) -> u32 {
-        self.records
+        self.head.records
     }
 
     /// Whether it holds no record.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.records == 0
+        self.head.records == 0
     }
 
     /// Bytes of the batch before compression, 61 of header included.
@@ -112,8 +123,8 @@ impl BatchBuilder {
     #[inline]
     pub(crate) fn size_with_content(&self, record: &Content<'_>) -> usize {
         let timestamp = record.timestamp().map_or(NO_TIMESTAMP, Timestamp::as_millis);
-        let base = if self.is_empty() { timestamp } else { self.base_timestamp };
-        let numbers = varlong_len(timestamp.wrapping_sub(base)) + raw_len(u64::from(self.records) << 1);
+        let base = if self.is_empty() { timestamp } else { self.head.base_timestamp };
+        let numbers = varlong_len(timestamp.wrapping_sub(base)) + raw_len(u64::from(self.head.records) << 1);
         let body = record.bytes().saturating_add(1 + numbers);
         body.saturating_add(raw_len((body as u64) << 1)).saturating_add(self.end)
     }
@@ -142,12 +153,12 @@ impl BatchBuilder {
             Some(timestamp) if timestamp.as_millis() >= 0 => timestamp.as_millis(),
             Some(timestamp) => return Err(refuse("a timestamp of 0 or above", timestamp)),
         };
-        let base_timestamp = if self.records == 0 { timestamp } else { self.base_timestamp };
+        let base_timestamp = if self.head.records == 0 { timestamp } else { self.head.base_timestamp };
         let Some(timestamp_delta) = timestamp.checked_sub(base_timestamp) else {
             return Err(refuse("timestamps of one batch less than 2^63 ms apart", timestamp));
         };
         let timestamp_raw = zigzag_long(timestamp_delta);
-        let offset_raw = u64::from(self.records) << 1;
+        let offset_raw = u64::from(self.head.records) << 1;
         let numbers = raw_len(timestamp_raw) + raw_len(offset_raw);
         let body = record.bytes().saturating_add(1 + numbers);
         let start = self.end;
@@ -161,9 +172,9 @@ impl BatchBuilder {
         let at = record.put(out, at);
         assert_eq!(at, out.len(), "a record is as long as was foreseen");
 
-        self.base_timestamp = base_timestamp;
-        self.max_timestamp = self.max_timestamp.max(timestamp);
-        self.records += 1;
+        self.head.base_timestamp = base_timestamp;
+        self.head.max_timestamp = self.head.max_timestamp.max(timestamp);
+        self.head.records += 1;
         self.end = end;
         Ok(())
     }
@@ -178,24 +189,18 @@ impl BatchBuilder {
     }
 
     /// The same, but where compression makes it larger than this, and no compression does not, it goes without.
+    #[inline]
     pub(crate) fn build_within(&mut self, bytes_max: usize) -> Result<EncodedBatch<'_>> {
         self.check_producer()?;
-        if self.records == 0 {
+        if self.head.records == 0 {
             return Err(refuse("one record or more", "none"));
         }
-        let compressed_end = match self.compression {
+        let compressed_end = match self.head.compression {
             Compression::None => None,
-            compression => {
-                if self.compressed.is_empty() {
-                    self.compressed.resize(HEADER_LEN, 0);
-                }
-                let raw = &self.buffer[HEADER_LEN..self.end];
-                let end = compression.compress_at(raw, &mut self.compressed, HEADER_LEN)?;
-                Some(end).filter(|end| *end <= bytes_max || self.end > bytes_max)
-            }
+            _ => self.compress(bytes_max)?,
         };
         let (bytes, compression) = match compressed_end {
-            Some(end) => (&mut self.compressed[..end], self.compression),
+            Some(end) => (&mut self.compressed[..end], self.head.compression),
             None => (&mut self.buffer[..self.end], Compression::None),
         };
         if bytes.len() > BATCH_BYTES_MAX {
@@ -206,27 +211,36 @@ impl BatchBuilder {
             size: bytes.len() as u32,
             leader_epoch: -1,
             crc: 0,
-            attributes: self.attributes.with_compression(compression),
-            last_offset_delta: self.records - 1,
-            base_timestamp: self.base_timestamp,
-            max_timestamp: timestamp_from_millis(self.max_timestamp),
-            producer_id: self.producer_id,
-            producer_epoch: self.producer_epoch,
-            base_sequence: self.base_sequence,
-            records_count: self.records,
+            attributes: self.head.attributes.with_compression(compression),
+            last_offset_delta: self.head.records - 1,
+            base_timestamp: self.head.base_timestamp,
+            max_timestamp: timestamp_from_millis(self.head.max_timestamp),
+            producer_id: self.head.producer_id,
+            producer_epoch: self.head.producer_epoch,
+            base_sequence: self.head.base_sequence,
+            records_count: self.head.records,
         };
         Ok(EncodedBatch::new(header, bytes))
     }
 
+    /// Says where the compressed records end, unless that is not to be used.
+    fn compress(&mut self, bytes_max: usize) -> Result<Option<usize>> {
+        if self.compressed.is_empty() {
+            self.compressed.resize(HEADER_LEN, 0);
+        }
+        let raw = &self.buffer[HEADER_LEN..self.end];
+        let end = self.head.compression.compress_at(raw, &mut self.compressed, HEADER_LEN)?;
+        Ok(Some(end).filter(|end| *end <= bytes_max || self.end > bytes_max))
+    }
+
     /// Makes it as it was when it was new, producer and transaction forgotten, but keeps the buffers.
     pub fn clear(&mut self) {
-        self.reset(self.compression);
+        self.reset(self.head.compression);
     }
 
     /// The same, and compresses like this from now on.
     pub(crate) fn reset(&mut self, compression: Compression) {
-        let (buffer, compressed) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.compressed));
-        *self = Self { buffer, compressed, ..Self::new(compression) };
+        (self.head, self.end) = (Head::new(compression), HEADER_LEN);
     }
 
     /// The bytes of memory that it keeps.
@@ -246,7 +260,7 @@ impl BatchBuilder {
 
     #[cold]
     fn grow(&mut self, end: usize) -> Result<()> {
-        let limit = match self.compression {
+        let limit = match self.head.compression {
             Compression::None => BATCH_BYTES_MAX,
             _ => HEADER_LEN + DECOMPRESSED_BYTES_MAX,
         };
@@ -259,18 +273,18 @@ impl BatchBuilder {
     }
 
     fn check_producer(&self) -> Result<()> {
-        let has_id = self.producer_id >= 0;
-        if self.attributes.is_transactional() && !has_id {
-            return Err(refuse("a producer id for a transaction", self.producer_id));
+        let has_id = self.head.producer_id >= 0;
+        if self.head.attributes.is_transactional() && !has_id {
+            return Err(refuse("a producer id for a transaction", self.head.producer_id));
         }
-        if !has_id && self.producer_id != NO_PRODUCER_ID {
-            return Err(refuse("a producer id of 0 or above, or -1 for none", self.producer_id));
+        if !has_id && self.head.producer_id != NO_PRODUCER_ID {
+            return Err(refuse("a producer id of 0 or above, or -1 for none", self.head.producer_id));
         }
-        if has_id && self.producer_epoch < 0 {
-            return Err(refuse("a producer epoch of 0 or above", self.producer_epoch));
+        if has_id && self.head.producer_epoch < 0 {
+            return Err(refuse("a producer epoch of 0 or above", self.head.producer_epoch));
         }
-        if has_id && self.base_sequence < 0 && !self.attributes.is_control() {
-            return Err(refuse("a base sequence of 0 or above", self.base_sequence));
+        if has_id && self.head.base_sequence < 0 && !self.head.attributes.is_control() {
+            return Err(refuse("a base sequence of 0 or above", self.head.base_sequence));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ pub struct EncodedBatch<'a> {
 
 impl<'a> EncodedBatch<'a> {
     /// Bytes that were just built from this header.
+    #[inline(always)]
     pub(super) fn new(header: BatchHeader, bytes: &'a mut [u8]) -> Self {
         let mut encoded = Self { header, bytes };
         encoded.write_header();
@@ -88,6 +89,7 @@ impl<'a> EncodedBatch<'a> {
     }
 
     /// Writes the header and the checksum that goes with it.
+    #[inline]
     fn write_header(&mut self) {
         let header = self.header;
         header.write_to(self.raw_header());

@@ -7,7 +7,7 @@ use super::transactions::OpenTransactions;
 use super::{Indexes, Segment};
 use crate::config::LogConfig;
 use crate::error::{Error, OrIo, Result};
-use crate::record::{Batch, BatchHeader};
+use crate::record::{BatchHeader, EncodedBatch};
 use crate::types::Timestamp;
 use std::io;
 use std::sync::Arc;
@@ -95,12 +95,13 @@ impl ActiveSegment {
     /// back what was reported as not appended.
     pub(crate) fn append(
         &mut self,
-        batch: &Batch<'_>,
+        batch: &EncodedBatch<'_>,
         open: &mut OpenTransactions,
     ) -> Result<(), AppendFailure> {
         let position = self.segment.bytes();
         self.write(position, batch.bytes())?;
-        let aborted = open.observe(batch);
+        let is_transactional = batch.header().is_transactional();
+        let aborted = if is_transactional { open.observe(&batch.as_batch()) } else { None };
         if aborted.is_some() || !self.quiet.takes(batch.header()) {
             self.note_in_indexes(batch.header(), position, aborted);
         }

@@ -132,7 +132,7 @@ impl CleanedSegment {
         Self::discard_cut(home, segment.base_offset())?;
         let path = home.suffixed(segment.base_offset(), FileKind::Log, Suffix::Cut);
         let shortened = Self::copy_start(home, segment, bytes, &path)
-            .and_then(|()| home.fs.rename(&path, segment.log_path()).or_io("rename", &path));
+            .and_then(|()| home.fs.rename(&path, &PathBuf::from(segment.log_path())).or_io("rename", &path));
         if shortened.is_err() {
             // The first failure is what the caller needs to hear; what stays the next opening removes.
             let _ = Self::discard_cut(home, segment.base_offset());

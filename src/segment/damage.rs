@@ -22,7 +22,7 @@ impl Segment {
             Err(error) => return error,
         };
         let end = next.unwrap_or(offsets.end).max(offsets.start + 1);
-        let (path, offsets) = (self.log_path().to_owned(), offsets.start..end);
+        let (path, offsets) = (self.log_path().into(), offsets.start..end);
         Error::Corrupt { path, position, expected, found, offsets }
     }
 

@@ -89,9 +89,11 @@ impl FileName {
 
     /// The name, written into `room`. A log of ten thousand segments makes as many when it is opened, and padding is slow.
     pub(super) fn spell(self, room: &mut [u8; FileName::LEN_MAX]) -> &str {
-        let mut left = self.base_offset;
-        for digit in room[..DIGITS].iter_mut().rev() {
-            *digit = b'0' + (left % 10) as u8;
+        let (mut left, mut at) = (self.base_offset, DIGITS);
+        room[..DIGITS].fill(b'0');
+        while left > 0 {
+            at -= 1;
+            room[at] += (left % 10) as u8;
             left /= 10;
         }
         let suffix = self.kind.suffix();

@@ -218,7 +218,7 @@ impl FiledIndexes {
                 Ok(Err(Unusable))
             }
             Err(error) => {
-                Err(error).or_io("read", &home.path(self.facts.base_offset, FileKind::INDEXES[which]))
+                Err(error).or_io("read", home.path(self.facts.base_offset, FileKind::INDEXES[which]))
             }
         }
     }

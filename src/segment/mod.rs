@@ -41,14 +41,14 @@ pub(crate) use index::{Indexes, LiveIndexes, SealedFacts};
 pub(crate) use scan::{Scanner, Skipped, Step};
 
 use crate::error::{Error, OrIo, Result};
-use crate::io::{File, Fs, LazyFile};
+use crate::io::{File, Fs, OpenedFile};
 use crate::record::BatchHeader;
 use crate::record::layout::HEADER_LEN;
 use crate::types::Timestamp;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -74,6 +74,19 @@ impl Home {
     }
 }
 
+/// Where a segment's log is, put together when somebody needs it: most are never named.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogPath<'a> {
+    home: &'a Home,
+    base_offset: u64,
+}
+
+impl From<LogPath<'_>> for PathBuf {
+    fn from(LogPath { home, base_offset }: LogPath<'_>) -> Self {
+        home.path(base_offset, FileKind::Log)
+    }
+}
+
 /// A segment, as its readers see it.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -81,7 +94,7 @@ pub(crate) struct Segment {
     base_offset: u64,
     /// Whether offsets in it follow each other without gaps, so that a gap is damage. Compaction makes gaps.
     dense: bool,
-    file: LazyFile,
+    file: OpenedFile,
     /// Whole batches, in bytes. Moves only forward while the segment is active.
     bytes: AtomicU64,
     /// The offset behind its last record, once it is closed.
@@ -94,8 +107,7 @@ impl Segment {
     pub(crate) fn create(home: &Arc<Home>, base_offset: u64) -> Result<Arc<Segment>> {
         let path = home.path(base_offset, FileKind::Log);
         let file = home.fs.create(&path).or_io("create", &path)?;
-        let file = LazyFile::opened(&home.fs, path, file);
-        Ok(Arc::new(Self { file, ..Self::unmade(home, base_offset) }))
+        Ok(Arc::new(Self { file: OpenedFile::new(file), ..Self::unmade(home, base_offset) }))
     }
 
     /// As [`Segment::create`]; but a file that an earlier, failed attempt left behind is emptied and taken. There can
@@ -122,7 +134,7 @@ impl Segment {
             home: home.clone(),
             base_offset: facts.base_offset,
             dense: facts.dense,
-            file: LazyFile::new(&home.fs, home.path(facts.base_offset, FileKind::Log)),
+            file: OpenedFile::default(),
             bytes: AtomicU64::new(facts.bytes),
             end_offset: OnceLock::from(facts.end_offset),
             indexes: RwLock::new(Indexes::filed(facts)),
@@ -141,7 +153,7 @@ impl Segment {
             home: home.clone(),
             base_offset,
             dense,
-            file: LazyFile::new(&home.fs, home.path(base_offset, FileKind::Log)),
+            file: OpenedFile::default(),
             bytes: AtomicU64::new(bytes),
             end_offset: OnceLock::new(),
             indexes: RwLock::new(Indexes::Live(indexes)),
@@ -187,13 +199,13 @@ impl Segment {
         }
     }
 
-    pub(crate) fn log_path(&self) -> &Path {
-        self.file.path()
+    pub(crate) fn log_path(&self) -> LogPath<'_> {
+        LogPath { home: &self.home, base_offset: self.base_offset }
     }
 
     /// The log file.
     pub(crate) fn file(&self) -> io::Result<&Arc<dyn File>> {
-        self.file.get()
+        self.file.get_or(|| self.home.fs.open(&PathBuf::from(self.log_path())))
     }
 
     /// Up to `len` bytes from `position` on, as many as there are.
