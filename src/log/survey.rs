@@ -87,7 +87,7 @@ impl Survey {
             self.logs.remove(base);
         }
         let start = self.durable_end.as_ref().map_or(0, |file| file.state().start_offset);
-        let before = sealed.range(..start).filter(|(_, facts)| facts.end_offset <= start);
+        let before = sealed.range(..=start).filter(|(_, facts)| facts.end_offset <= start);
         let gone: Vec<u64> =
             before.map(|(base, _)| *base).filter(|base| !self.logs.contains_key(base)).collect();
         for base in gone {

@@ -5,7 +5,6 @@ use crate::world::*;
 use brooklet::io::Fs;
 use brooklet::{Acks, BrokerEvent, CleanupPolicy, Error, NewRecord, TopicConfig};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -267,20 +266,23 @@ fn what_a_producer_numbered_last_is_known_though_nothing_of_it_is_left() {
 #[test]
 fn appends_go_on_while_it_is_compacted() {
     let cleaned = Cleaned::with(compacted().min_cleanable_dirty_ratio(0.1).segment_bytes(20_000));
-    let (partition, is_done) = (cleaned.world.partition(0), AtomicBool::new(false));
+    let partition = cleaned.world.partition(0);
     let mut expected = BTreeMap::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for step in 0.. {
+        // Some records for each step, so that a slow cleaner is not left with more and more to do.
+        let (allow, allowed) = std::sync::mpsc::sync_channel(4);
+        let cleaned = &cleaned;
+        scope.spawn(move || {
+            for _ in 0..100_000 {
                 cleaned.world.clock.advance(15 * SECOND);
                 cleaned.broker().maintain().unwrap();
-                if cleaned.count() >= 5 || step > 100_000 {
+                if cleaned.count() >= 5 {
                     break;
                 }
+                let _ = allow.try_send(());
             }
-            is_done.store(true, Ordering::SeqCst);
         });
-        for number in (0_u64..).take_while(|_| !is_done.load(Ordering::SeqCst)) {
+        for number in (0_u64..).take_while(|number| number % 200 > 0 || allowed.recv().is_ok()) {
             let (key, value) = (format!("key {}", number * 7 % 31), number.to_string());
             put(&partition, &key, Some(&value));
             expected.insert(key, value);
