@@ -3,7 +3,7 @@
 //! | what | compared with |
 //! |---|---|
 //! | a log of 10, 1,000 and 10,000 segments that was closed in order | itself, with fewer segments; and the bytes read, by kind of file, with the promise that none of a `.log` is read |
-//! | a log with 64 MiB behind its durable end: all of it is read and verified | a plain read of the same file from its beginning to its end, without and with a CRC-32C over all of it |
+//! | a log with 64 MiB (`BROOKLET_BENCH_TAIL_MIB`, less than a segment) behind its durable end: all of it is read and verified | a plain read of the same file from its beginning to its end, without and with a CRC-32C over all of it |
 //!
 //! All is in the page cache. What was written before is on disk, so a sync has little to do; how long it takes is the
 //! disk's affair all the same.
@@ -28,12 +28,12 @@ use tempfile::TempDir;
 use turns::{Side, compare, elapsed, filled, partition, scratch};
 
 const SEGMENTS: [u64; 3] = [10, 1_000, 10_000];
-const TAIL_BYTES: u64 = 64 << 20;
 
 fn main() {
     let mut criterion = turns::criterion().sample_size(10);
     // First, for a file system that has just removed tens of thousands of files takes its time to make a new one.
-    let crashed = Crashed::with_tail(TAIL_BYTES);
+    let tail = std::env::var("BROOKLET_BENCH_TAIL_MIB").ok();
+    let crashed = Crashed::with_tail(tail.map_or(64, |mib| mib.parse().expect("a number of mebibytes")));
     crashed.bench(&mut criterion);
     crashed.compare();
     drop(crashed);
@@ -148,8 +148,8 @@ struct Crashed {
 impl Crashed {
     const BATCHES: &str = "00000000000000000000.log";
 
-    fn with_tail(bytes: u64) -> Self {
-        let scratch = scratch();
+    fn with_tail(mib: u64) -> Self {
+        let (scratch, bytes) = (scratch(), mib << 20);
         let dir = LogDir::open(scratch.path()).expect("it is new");
         let log = dir.create_log(&partition(), LogConfig::default()).expect("there is none yet");
         let mut builder = filled(100);
@@ -163,6 +163,10 @@ impl Crashed {
         let mut others = files_in(&OsFs::new(), &scratch.path().join(partition().to_string()));
         others.retain(|(name, _)| name != Self::BATCHES);
         Self { scratch, bytes, others, above }
+    }
+
+    fn name(&self) -> String {
+        format!("open with {} MiB behind the durable end", self.bytes >> 20)
     }
 
     fn log_dir(&self) -> PathBuf {
@@ -220,7 +224,7 @@ impl Crashed {
     }
 
     fn bench(&self, criterion: &mut Criterion) {
-        let mut group = criterion.benchmark_group("open with 64 MiB behind the durable end");
+        let mut group = criterion.benchmark_group(self.name());
         group.throughput(Throughput::Bytes(self.bytes));
         group.bench_function("on disk", |bencher| {
             bencher.iter_custom(|times| (0..times).map(|_| self.recover_on_disk().0).sum());
@@ -239,7 +243,7 @@ impl Crashed {
             black_box(crc32c::crc32c(bytes));
         };
         compare(
-            "open with 64 MiB behind the durable end",
+            &self.name(),
             "KiB",
             None,
             Side::new("LogDir::open_log", || self.recover_on_disk()),

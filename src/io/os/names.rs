@@ -19,14 +19,18 @@ type Found = io::Result<Vec<Option<Metadata>>>;
 
 /// What each name stands for in `dir`; none for one that is not there.
 pub(super) fn look_up<'n>(dir: &'n OwnedFd, names: &'n [String]) -> Found {
-    let processors = available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(THREADS_MAX).min(names.len() / NAMES_OF_A_THREAD).max(1);
+    let wanted = (names.len() / NAMES_OF_A_THREAD).min(THREADS_MAX);
+    if wanted < 2 {
+        return each(dir, names);
+    }
+    // Not asked for nothing: to know it the system's files are read.
+    let threads = available_parallelism().map_or(1, NonZero::get).min(wanted);
     let (own, others) = names.split_at(names.len().div_ceil(threads));
     scope(|scope| {
         let part = |names: &'n [String]| {
             Builder::new().spawn_scoped(scope, move || each(dir, names)).map_err(|_| names)
         };
-        let helpers: Vec<_> = others.chunks(own.len().max(1)).map(part).collect();
+        let helpers: Vec<_> = others.chunks(own.len()).map(part).collect();
         let mut found = each(dir, own)?;
         for helper in helpers {
             found.extend(helper.map_or_else(|names| each(dir, names), joined)?);
