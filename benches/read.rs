@@ -188,7 +188,9 @@ impl Logs {
             if position == end {
                 position = 0;
             }
-            let bytes = black_box(file.read_up_to(position, buffer).expect("the disk works")).len() as u64;
+            // The file is longer than its batches: behind them lies space that was set aside.
+            let len = buffer.min((end - position) as usize);
+            let bytes = black_box(file.read_up_to(position, len).expect("the disk works")).len() as u64;
             position += bytes;
             bytes * RECORDS / end
         }
